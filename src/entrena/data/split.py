@@ -1,0 +1,61 @@
+"""Holding rows out: a random share, with each class in proportion."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from entrena.errors import DataError
+
+
+def hold_out(
+    n_rows: int, share: float, generator: np.random.Generator, labels: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Splits row numbers at random into those kept and those held out.
+
+    Args:
+        n_rows: How many rows there are.
+        share: The share to hold out, above 0 and below 1; each side gets at least one row.
+        generator: Where the randomness comes from.
+        labels: [rows] classes; with them each class gives its share, to within a row, and no class gives its last
+            row unless nothing else is left to give.
+
+    Returns:
+        (kept, held): row numbers from 0, each sorted.
+
+    Raises:
+        DataError: There are fewer than two rows.
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"share must be above 0 and below 1, not {share}")
+    if n_rows < 2:
+        raise DataError(f"holding rows out needs at least 2 rows, the data have {n_rows}")
+    n_held = min(max(round(share * n_rows), 1), n_rows - 1)
+    order = generator.permutation(n_rows)
+    if labels is None:
+        held = order[:n_held]
+    else:
+        held = _stratified(order, n_held, labels)
+    is_held = np.zeros(n_rows, dtype=bool)
+    is_held[held] = True
+    return np.flatnonzero(~is_held), np.flatnonzero(is_held)
+
+
+def _stratified(order: np.ndarray, n_held: int, labels: np.ndarray) -> np.ndarray:
+    _, class_of, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    quotas = _quotas(counts, n_held)
+    # Rows by class, within a class in random order: the first of each are held.
+    by_class = order[np.argsort(class_of[order], kind="stable")]
+    starts = np.cumsum(counts) - counts
+    return np.concatenate([by_class[start : start + quota] for start, quota in zip(starts, quotas, strict=True)])
+
+
+def _quotas(counts: np.ndarray, n_held: int) -> np.ndarray:
+    """Rows to hold of each class: the largest remainders, which sum to `n_held`."""
+    exact = counts * (n_held / counts.sum())
+    quotas = np.minimum(np.floor(exact).astype(np.int64), counts - 1)
+    for limit in (counts - 1, counts):
+        # A class is asked for its next row as long as it lags most behind its exact share.
+        while quotas.sum() < n_held and (quotas < limit).any():
+            lag = np.where(quotas < limit, exact - quotas, -np.inf)
+            quotas[np.argmax(lag)] += 1
+    return quotas

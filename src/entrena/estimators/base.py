@@ -1,0 +1,129 @@
+"""What the classifier and the regressor share: parameters to recipe, arrays to examples, `fit`."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from entrena.data import Examples, Schema
+from entrena.fitting import Parts, fit, prepare, split_validation, training_facts
+from entrena.interrupt import interrupt_as_flag
+from entrena.model import Model
+from entrena.recipe import Recipe
+from entrena.training.loop import Watchers
+
+NOT_RECIPE = ("verbose", "callbacks")
+
+
+class NetworkEstimator(BaseEstimator):
+    """The base of `NetworkClassifier` and `NetworkRegressor`; not used by itself."""
+
+    verbose: bool
+    callbacks: Any
+
+    def _recipe(self) -> Recipe:
+        """The recipe that the parameters spell."""
+        values = {name: value for name, value in self.get_params(deep=False).items() if name not in NOT_RECIPE}
+        if isinstance(values["random_state"], np.random.RandomState | np.random.Generator):
+            source = values["random_state"]
+            draw = source.integers if isinstance(source, np.random.Generator) else source.randint
+            values["random_state"] = int(draw(2**31))
+        elif values["random_state"] is None:
+            values["random_state"] = int(np.random.default_rng().integers(2**31))
+        elif isinstance(values["random_state"], np.integer):
+            values["random_state"] = int(values["random_state"])
+        return Recipe(**values)
+
+    def _fit(self, X: Any, y: np.ndarray, schema: Schema, sample_weight: Any, validation: Examples | None) -> Self:
+        """Fits on checked arrays: X [rows, columns], y [rows] or [rows, outputs]."""
+        recipe = self._recipe()
+        examples = Examples(X, y, schema.columns, schema.target_names, "X")
+        weight = None if sample_weight is None else _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        if validation is None:
+            parts = split_validation(recipe, schema, examples, weight)
+        else:
+            parts = Parts(examples, validation, weight)
+        prepared = prepare(recipe, schema, parts)
+        with interrupt_as_flag() as interrupted:
+            fitted = fit(prepared, Watchers(self._watchers(), None, interrupted))
+        training = fitted.training
+        self.model_ = Model(
+            recipe, schema, fitted.model.network, training.params, prepared.preprocessor, prepared.coder, training_facts(fitted)
+        )
+        self.recipe_ = recipe
+        self.history_ = list(training.history)
+        self.loss_curve_ = [record["loss"] for record in training.history]
+        self.outcome_ = training.outcome
+        self.n_epochs_ = training.checkpoint.epoch
+        self.best_epoch_ = training.best.epoch if fitted.plan.restore_best else training.checkpoint.epoch
+        if validation is not None or parts.validation is not None:
+            self.validation_loss_curve_ = [record["validation_loss"] for record in training.history]
+        if training.outcome.name in ("diverged", "interrupted"):
+            warnings.warn(training.outcome.sentence, ConvergenceWarning, stacklevel=3)
+        return self
+
+    def _watchers(self) -> tuple[Any, ...]:
+        callbacks = tuple(self.callbacks or ())
+        if self.verbose:
+            from entrena.reporting.progress import ProgressBar
+
+            callbacks = (*callbacks, ProgressBar())
+        return callbacks
+
+    def _inputs(self, X: Any) -> np.ndarray:
+        """Checked inputs of a fitted estimator, [rows, columns]."""
+        check_is_fitted(self)
+        return validate_data(self, X, reset=False, dtype=(np.float64, np.float32))
+
+    def _columns(self, X: np.ndarray) -> tuple[str, ...]:
+        names = getattr(self, "feature_names_in_", None)
+        return tuple(names) if names is not None else tuple(f"x{number}" for number in range(X.shape[1]))
+
+    def save(self, path: Any) -> None:
+        """Writes the fitted model as one safetensors file; `entrena.load` reads it.
+
+        Args:
+            path: The file, such as `model.safetensors`.
+        """
+        check_is_fitted(self)
+        self.model_.save(path)
+
+    @classmethod
+    def _of_model(cls, model: Model) -> Self:
+        """A fitted estimator of a model that was read from a file."""
+        plain = {name: value for section in model.recipe for name, value in _flat(section)}
+        known = cls._get_param_names()
+        estimator = cls(**{name: value for name, value in plain.items() if name in known})
+        estimator.model_, estimator.recipe_ = model, model.recipe
+        estimator.n_features_in_ = len(model.schema.columns)
+        generic = tuple(f"x{number}" for number in range(estimator.n_features_in_))
+        if model.schema.columns != generic:
+            estimator.feature_names_in_ = np.asarray(model.schema.columns, object)
+        estimator.n_epochs_ = model.facts.get("n_epochs")
+        estimator.best_epoch_ = model.facts.get("best_epoch")
+        if model.schema.classes is not None:
+            estimator.classes_ = np.asarray(model.schema.classes)
+        return estimator
+
+
+def _flat(section: tuple[str, Any]) -> list[tuple[str, Any]]:
+    """A section's names and plain values, as an estimator's parameters."""
+    name, value = section
+    if not hasattr(value, "model_dump"):
+        return [(name, value)]
+    plain = value.model_dump(mode="json")
+    return [(key, tuple(item) if isinstance(item, list) else item) for key, item in plain.items()]
+
+
+def validation_examples(estimator: NetworkEstimator, validation_data: Any, schema: Schema) -> Examples | None:
+    """Checked validation rows (X, y) of one's own, or None."""
+    if validation_data is None:
+        return None
+    X, y = validation_data
+    X = validate_data(estimator, X, reset=False, dtype=(np.float64, np.float32))
+    return Examples(X, np.asarray(y), schema.columns, schema.target_names, "validation_data")

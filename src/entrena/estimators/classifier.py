@@ -1,0 +1,166 @@
+"""The classifier of the scikit-learn face."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import column_or_1d, validate_data
+
+from entrena.data import Schema
+from entrena.errors import DataError
+from entrena.estimators.base import NetworkEstimator, validation_examples
+
+
+class NetworkClassifier(ClassifierMixin, NetworkEstimator):
+    """A multilayer network that predicts classes.
+
+    The parameters are the recipe's choices (`entrena techniques` lists what each can be); their meaning, allowed values and
+    sources are on the documentation's pages of techniques.
+
+    Args:
+        hidden: Units of each hidden layer.
+        activation: What a hidden unit makes of its net input; a name or `{"name": "elu", "alpha": 0.5}`.
+        output: `auto`, `softmax` or `logistic`.
+        initialization: How the first weights are drawn; None: what suits the activation.
+        center: Whether each column's mean is subtracted.
+        scale: How columns are scaled.
+        target_coding: How classes become targets.
+        class_weight: None, `"balanced"`, or the weight of each class.
+        loss: `auto` or a loss for classes.
+        optimizer: How gradients become a step.
+        momentum: Share of the last step that is kept; None: the optimizer's own.
+        nesterov: Nesterov's form of momentum; None: the optimizer's own.
+        mode: `auto`, `online`, `mini_batch` or `batch`.
+        batch_size: Examples of an update, or `"auto"`.
+        order: The sequence in which an epoch shows the examples.
+        max_epochs: Passes over the training rows.
+        max_seconds: Limit of the training time, or None.
+        early_stopping: `"auto"`, True or False.
+        patience: Epochs without improvement before the end.
+        scoring: The score by which the best weights are chosen; None: the validation loss.
+        validation_fraction: Share of the rows held out for validation.
+        precision: `float32`, `float64` or `bfloat16`.
+        device: `auto`, `cpu`, `gpu`, `gpu:1`, …
+        learning_rate: η0, or the peak of one_cycle; None: the optimizer's own.
+        schedule: How the rate changes.
+        weight_decay: λ.
+        random_state: Seed; also a NumPy generator, or None for a seed from the system.
+        verbose: Whether a progress bar is shown.
+        callbacks: Functions called with a `Progress` after each epoch.
+
+    Attributes:
+        classes_: The classes, sorted.
+        model_: The trained `Model`.
+        recipe_: The full recipe.
+        history_: A record for each epoch.
+        loss_curve_: The loss of each epoch.
+        validation_loss_curve_: The validation loss of each epoch, where rows were held out.
+        n_epochs_: Epochs that were run.
+        best_epoch_: The epoch whose weights are kept.
+        outcome_: How training ended.
+
+    >>> import numpy as np
+    >>> from entrena import NetworkClassifier
+    >>> X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    >>> NetworkClassifier(hidden=(8,)).fit(X, ["a", "b", "b", "a"]).predict(X).tolist()
+    ['a', 'b', 'b', 'a']
+    """
+
+    def __init__(
+        self,
+        hidden: Any = (128, 64),
+        activation: Any = "relu",
+        *,
+        output: Any = "auto",
+        initialization: Any = None,
+        center: bool = True,
+        scale: Any = "standard",
+        target_coding: Any = "one_hot",
+        class_weight: Any = None,
+        loss: Any = "auto",
+        optimizer: Any = "adamw",
+        momentum: float | None = None,
+        nesterov: bool | None = None,
+        mode: str = "auto",
+        batch_size: int | str = "auto",
+        order: Any = "shuffled",
+        max_epochs: int = 100,
+        max_seconds: float | None = None,
+        early_stopping: bool | str = "auto",
+        patience: int = 20,
+        scoring: Any = None,
+        validation_fraction: float = 0.1,
+        precision: str = "float32",
+        device: str = "auto",
+        learning_rate: float | None = None,
+        schedule: Any = "one_cycle",
+        weight_decay: float = 1e-4,
+        random_state: Any = 0,
+        verbose: bool = False,
+        callbacks: Any = None,
+    ) -> None:
+        self.hidden = hidden
+        self.activation = activation
+        self.output = output
+        self.initialization = initialization
+        self.center = center
+        self.scale = scale
+        self.target_coding = target_coding
+        self.class_weight = class_weight
+        self.loss = loss
+        self.optimizer = optimizer
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.mode = mode
+        self.batch_size = batch_size
+        self.order = order
+        self.max_epochs = max_epochs
+        self.max_seconds = max_seconds
+        self.early_stopping = early_stopping
+        self.patience = patience
+        self.scoring = scoring
+        self.validation_fraction = validation_fraction
+        self.precision = precision
+        self.device = device
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.weight_decay = weight_decay
+        self.random_state = random_state
+        self.verbose = verbose
+        self.callbacks = callbacks
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, validation_data: Any = None) -> Self:
+        """Trains the network.
+
+        Args:
+            X: [rows, columns] numbers.
+            y: [rows] class labels of any type.
+            sample_weight: [rows] weights; 0: as if absent, 2: as if twice.
+            validation_data: (X, y) of one's own for choosing the best weights; else `early_stopping` decides.
+
+        Returns:
+            The fitted estimator.
+
+        Raises:
+            EntrenaError: A parameter or the data are wrong.
+        """
+        X, y = validate_data(self, X, y, dtype=(np.float64, np.float32))
+        check_classification_targets(y)
+        y = column_or_1d(y, warn=True)
+        self.classes_ = np.unique(y)
+        if len(self.classes_) < 2:
+            raise DataError(f"y holds one class only, {self.classes_[0]!r}; classification needs at least two classes")
+        schema = Schema(self._columns(X), ("y",), "classification", tuple(label.item() if hasattr(label, "item") else label for label in self.classes_))
+        return self._fit(X, y, schema, sample_weight, validation_examples(self, validation_data, schema))
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The most probable class of each row, [rows]."""
+        inputs = self._inputs(X)
+        return self.classes_[self.model_.predict_proba(inputs).argmax(axis=1)]
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """The probability of each class, [rows, classes], in the order of `classes_`."""
+        return self.model_.predict_proba(self._inputs(X))

@@ -1,0 +1,151 @@
+"""The regressor of the scikit-learn face."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.utils.validation import validate_data
+
+from entrena.data import Schema
+from entrena.estimators.base import NetworkEstimator, validation_examples
+
+
+class NetworkRegressor(RegressorMixin, NetworkEstimator):
+    """A multilayer network that predicts numbers, one or several at once.
+
+    The parameters are the recipe's choices (`entrena techniques` lists what each can be); their meaning, allowed values and
+    sources are on the documentation's pages of techniques.
+
+    Args:
+        hidden: Units of each hidden layer.
+        activation: What a hidden unit makes of its net input; a name or `{"name": "elu", "alpha": 0.5}`.
+        output: `auto` or `linear`.
+        initialization: How the first weights are drawn; None: what suits the activation.
+        center: Whether each column's mean is subtracted.
+        scale: How columns are scaled.
+        target_scale: How targets are scaled for training; undone in predictions.
+        loss: `auto` or a loss for numbers.
+        optimizer: How gradients become a step.
+        momentum: Share of the last step that is kept; None: the optimizer's own.
+        nesterov: Nesterov's form of momentum; None: the optimizer's own.
+        mode: `auto`, `online`, `mini_batch` or `batch`.
+        batch_size: Examples of an update, or `"auto"`.
+        order: The sequence in which an epoch shows the examples.
+        max_epochs: Passes over the training rows.
+        max_seconds: Limit of the training time, or None.
+        early_stopping: `"auto"`, True or False.
+        patience: Epochs without improvement before the end.
+        scoring: The score by which the best weights are chosen; None: the validation loss.
+        validation_fraction: Share of the rows held out for validation.
+        precision: `float32`, `float64` or `bfloat16`.
+        device: `auto`, `cpu`, `gpu`, `gpu:1`, …
+        learning_rate: η0, or the peak of one_cycle; None: the optimizer's own.
+        schedule: How the rate changes.
+        weight_decay: λ.
+        random_state: Seed; also a NumPy generator, or None for a seed from the system.
+        verbose: Whether a progress bar is shown.
+        callbacks: Functions called with a `Progress` after each epoch.
+
+    Attributes:
+        model_: The trained `Model`.
+        recipe_: The full recipe.
+        history_: A record for each epoch.
+        loss_curve_: The loss of each epoch.
+        validation_loss_curve_: The validation loss of each epoch, where rows were held out.
+        n_epochs_: Epochs that were run.
+        best_epoch_: The epoch whose weights are kept.
+        outcome_: How training ended.
+
+    >>> import numpy as np
+    >>> from entrena import NetworkRegressor
+    >>> X = np.linspace(-1, 1, 50)[:, None]
+    >>> bool(NetworkRegressor(hidden=(16,), max_epochs=300).fit(X, X[:, 0] ** 2).score(X, X[:, 0] ** 2) > 0.9)
+    True
+    """
+
+    def __init__(
+        self,
+        hidden: Any = (128, 64),
+        activation: Any = "relu",
+        *,
+        output: Any = "auto",
+        initialization: Any = None,
+        center: bool = True,
+        scale: Any = "standard",
+        target_scale: Any = "standard",
+        loss: Any = "auto",
+        optimizer: Any = "adamw",
+        momentum: float | None = None,
+        nesterov: bool | None = None,
+        mode: str = "auto",
+        batch_size: int | str = "auto",
+        order: Any = "shuffled",
+        max_epochs: int = 100,
+        max_seconds: float | None = None,
+        early_stopping: bool | str = "auto",
+        patience: int = 20,
+        scoring: Any = None,
+        validation_fraction: float = 0.1,
+        precision: str = "float32",
+        device: str = "auto",
+        learning_rate: float | None = None,
+        schedule: Any = "one_cycle",
+        weight_decay: float = 1e-4,
+        random_state: Any = 0,
+        verbose: bool = False,
+        callbacks: Any = None,
+    ) -> None:
+        self.hidden = hidden
+        self.activation = activation
+        self.output = output
+        self.initialization = initialization
+        self.center = center
+        self.scale = scale
+        self.target_scale = target_scale
+        self.loss = loss
+        self.optimizer = optimizer
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.mode = mode
+        self.batch_size = batch_size
+        self.order = order
+        self.max_epochs = max_epochs
+        self.max_seconds = max_seconds
+        self.early_stopping = early_stopping
+        self.patience = patience
+        self.scoring = scoring
+        self.validation_fraction = validation_fraction
+        self.precision = precision
+        self.device = device
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.weight_decay = weight_decay
+        self.random_state = random_state
+        self.verbose = verbose
+        self.callbacks = callbacks
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, validation_data: Any = None) -> Self:
+        """Trains the network.
+
+        Args:
+            X: [rows, columns] numbers.
+            y: [rows] or [rows, outputs] numbers.
+            sample_weight: [rows] weights; 0: as if absent, 2: as if twice.
+            validation_data: (X, y) of one's own for choosing the best weights; else `early_stopping` decides.
+
+        Returns:
+            The fitted estimator.
+
+        Raises:
+            EntrenaError: A parameter or the data are wrong.
+        """
+        X, y = validate_data(self, X, y, dtype=(np.float64, np.float32), multi_output=True, y_numeric=True)
+        names = ("y",) if y.ndim == 1 else tuple(f"y{number}" for number in range(y.shape[1]))
+        schema = Schema(self._columns(X), names, "regression", None)
+        return self._fit(X, y, schema, sample_weight, validation_examples(self, validation_data, schema))
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The numbers of each row, [rows], or [rows, outputs] for several targets."""
+        return self.model_.predict(self._inputs(X))

@@ -1,0 +1,268 @@
+"""From examples to a trained model: the one way that the command line, `train()` and the estimators share.
+
+    recipe + schema → preprocessing and coding, fitted on the training part → network, plan → loop → model
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from entrena.data import Examples, Schema, hold_out
+from entrena.errors import DataError, Problem, RecipeError, RunError
+from entrena.model import Model, readable, score_names, true_values
+from entrena.network import Network
+from entrena.preprocessing import Preprocessor, TargetCoder, class_weights
+from entrena.recipe import Recipe
+from entrena.training import scores
+from entrena.training.checkpoint import Checkpoint
+from entrena.training.compilation import find_device
+from entrena.training.loop import Training, TrainingPart, ValidationPart, Watchers, drawn_rows, train_network
+from entrena.training.plan import Plan, make_plan, wants_validation
+from entrena.training.program import initial_state
+from entrena.training.seeds import generator
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """The rows of a run: what trains, what validates, and how much each counts.
+
+    Attributes:
+        training: The examples that are shown.
+        validation: Those by which the best weights are chosen, or None.
+        training_weight: [rows] weights of the training examples, or None: all equal.
+        validation_weight: [rows], or None.
+    """
+
+    training: Examples
+    validation: Examples | None = None
+    training_weight: np.ndarray | None = None
+    validation_weight: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A trained model and what came of its training."""
+
+    model: Model
+    training: Training
+    plan: Plan
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Everything that stands before the first update."""
+
+    recipe: Recipe
+    schema: Schema
+    network: Network
+    preprocessor: Preprocessor
+    coder: TargetCoder
+    plan: Plan
+    training: TrainingPart
+    validation: ValidationPart | None
+    start: Any = None
+
+    def template(self) -> Any:
+        """A state of the right tree and shapes, to read a checkpoint into."""
+        params = self.network.initialize(generator(self.plan.seed, "weights"), self.plan.dtype)
+        return initial_state(self.plan.structure, params)
+
+
+def split_validation(recipe: Recipe, schema: Schema, examples: Examples, weight: np.ndarray | None = None) -> Parts:
+    """Holds validation rows out of the training rows, where the recipe asks for it."""
+    training = recipe.training
+    if not wants_validation(training, examples.n_rows):
+        return Parts(examples, training_weight=weight)
+    labels = examples.targets if schema.classes is not None else None
+    chance = generator(recipe.random_state, "validation")
+    kept, held = hold_out(examples.n_rows, training.validation_fraction, chance, labels)
+    if weight is None:
+        return Parts(examples.take(kept), examples.take(held))
+    if not (weight[kept] > 0).any() or not (weight[held] > 0).any():
+        raise DataError("sample_weight: no row with a weight above 0 is left for training or for validation")
+    return Parts(examples.take(kept), examples.take(held), weight[kept], weight[held])
+
+
+def prepare(recipe: Recipe, schema: Schema, parts: Parts, *, start: Model | None = None) -> Prepared:
+    """Fits preprocessing and coding on the training part and makes the plan.
+
+    Args:
+        recipe: The choices.
+        schema: What is predicted.
+        parts: The rows.
+        start: A model whose weights, preprocessing and coding are taken over.
+
+    Raises:
+        RecipeError: The recipe does not fit the task or the device.
+        DataError: The rows do not fit.
+    """
+    output, loss = resolve(recipe, schema)
+    examples = parts.training
+    weight = _training_weight(recipe, schema, parts)
+    if start is None:
+        preprocessor = Preprocessor.fit(examples.inputs, recipe.inputs, parts.training_weight)
+        coder = TargetCoder.fit(examples.targets, schema, recipe.targets, parts.training_weight)
+    else:
+        preprocessor, coder = start.preprocessor, start.coder
+    dtype = "float64" if recipe.training.precision == "float64" else "float32"
+    training = TrainingPart(
+        preprocessor.transform(examples.inputs, dtype), _coded(coder, examples, schema, output, dtype), weight
+    )
+    validation = None
+    if parts.validation is not None:
+        validation = _validation_part(recipe, schema, parts, preprocessor, coder, output, dtype)
+    network = Network(
+        (training.inputs.shape[1], *recipe.network.hidden, training.targets.shape[1]),
+        recipe.network.activation,
+        output,
+        recipe.network.initialization,
+    )
+    if start is not None and start.network.sizes != network.sizes:
+        raise RunError(f"the model's layers are {_sizes(start.network)}, the recipe's {_sizes(network)}: they must be equal")
+    platform = find_device(recipe.training.device).platform
+    if recipe.training.precision == "bfloat16" and platform == "cpu":
+        raise RecipeError([Problem("training.precision", "bfloat16 needs a GPU or TPU: take float32")])
+    plan = make_plan(
+        network,
+        loss,
+        recipe.training,
+        recipe.rate,
+        recipe.regularization,
+        n_rows=len(drawn_rows(weight, examples.n_rows)),
+        n_validation=0 if validation is None else len(validation.inputs),
+        seed=recipe.random_state,
+        platform=platform,
+    )
+    first = None if start is None else _with_dtype(start, dtype)
+    return Prepared(recipe, schema, network, preprocessor, coder, plan, training, validation, first)
+
+
+def fit(prepared: Prepared, watchers: Watchers = Watchers(), resume: Checkpoint | None = None) -> Fitted:
+    """Trains what was prepared."""
+    training = train_network(
+        prepared.network,
+        prepared.plan,
+        prepared.training,
+        prepared.validation,
+        start=prepared.start,
+        resume=resume,
+        loss_unit=_loss_unit(prepared),
+        watchers=watchers,
+    )
+    model = Model(
+        prepared.recipe, prepared.schema, prepared.network, training.params, prepared.preprocessor, prepared.coder
+    )
+    return Fitted(model, training, prepared.plan)
+
+
+def resolve(recipe: Recipe, schema: Schema) -> tuple[str, str]:
+    """The output and the loss of a task, `auto` replaced.
+
+    Raises:
+        RecipeError: A choice of the recipe does not fit the task.
+    """
+    classes = schema.classes is not None
+    problems = []
+    output = recipe.network.output.name
+    if output == "auto":
+        output = "softmax" if classes else "linear"
+    fitting = ("softmax", "logistic") if classes else ("linear",)
+    task = "classes" if classes else "numbers"
+    if output not in fitting:
+        problems.append(Problem("network.output", f"'{output}' does not predict {task}: take {' or '.join(fitting)}"))
+    loss = recipe.training.loss.name
+    if loss == "auto":
+        loss = "cross_entropy" if classes else "squared_error"
+    if not classes and loss == "cross_entropy":
+        problems.append(Problem("training.loss", "'cross_entropy' is for classes; numbers need squared_error"))
+    scoring = recipe.training.scoring
+    if scoring is not None and scoring.name not in score_names(schema):
+        two = " (roc_auc needs two classes)" if scoring.name == "roc_auc" and classes else ""
+        said = f"'{scoring}' does not score {task}{two}: take one of {', '.join(score_names(schema))}"
+        problems.append(Problem("training.scoring", said))
+    if not classes and recipe.targets.class_weight is not None:
+        problems.append(Problem("targets.class_weight", "numbers have no classes: leave it out"))
+    if problems:
+        raise RecipeError(problems)
+    return output, loss
+
+
+def main_score(recipe: Recipe, schema: Schema) -> str:
+    """The score that people read: the recipe's `scoring`, else accuracy or R²."""
+    if recipe.training.scoring is not None:
+        return recipe.training.scoring.name
+    return "accuracy" if schema.classes is not None else "r2"
+
+
+def _training_weight(recipe: Recipe, schema: Schema, parts: Parts) -> np.ndarray | None:
+    """Sample weight × class weight, of mean 1 over the rows that count; None where all are equal."""
+    examples, weight = parts.training, parts.training_weight
+    if schema.classes is not None and recipe.targets.class_weight is not None:
+        by_class = class_weights(recipe.targets, examples.targets, schema.classes, weight)
+        weight = by_class if weight is None else weight * by_class
+    if weight is None:
+        return None
+    counts = weight > 0
+    if not counts.any():
+        raise DataError("sample_weight: every weight is 0; at least one row must count")
+    weight = weight / weight[counts].mean()
+    return None if np.all(weight == weight[0]) else weight
+
+
+def _coded(coder: TargetCoder, examples: Examples, schema: Schema, output: str, dtype: str) -> np.ndarray:
+    targets = coder.encode(examples.targets, dtype)
+    two_classes = schema.classes is not None and len(schema.classes) == 2
+    return targets[:, 1:] if output == "logistic" and two_classes else targets
+
+
+def _validation_part(
+    recipe: Recipe, schema: Schema, parts: Parts, preprocessor: Preprocessor, coder: TargetCoder, output: str, dtype: str
+) -> ValidationPart:
+    examples, weight = parts.validation, parts.validation_weight
+    assert examples is not None
+    truth = true_values(schema, examples.targets, examples.source)  # type: ignore[arg-type]
+    name = main_score(recipe, schema)
+
+    def score(z: np.ndarray) -> float:
+        if name == "accuracy" and output == "softmax":  # no need of the probabilities themselves
+            return scores.accuracy(truth, z, weight)
+        return scores.score(name, truth, readable(schema, output, coder, z), weight)
+
+    inputs = preprocessor.transform(examples.inputs, dtype)
+    return ValidationPart(inputs, _coded(coder, examples, schema, output, dtype), weight, score=score)
+
+
+def _loss_unit(prepared: Prepared) -> float:
+    """From the program's squared error to the target's units; several outputs stay relative to their variances."""
+    if prepared.schema.classes is not None or len(prepared.schema.target_names) > 1:
+        return 1.0
+    return float(prepared.coder.scale[0]) ** 2
+
+
+def _with_dtype(model: Model, dtype: str) -> Any:
+    return tuple({name: array.astype(dtype) for name, array in layer.items()} for layer in model.params)
+
+
+def _sizes(network: Network) -> str:
+    return "-".join(str(size) for size in network.sizes)
+
+
+def training_facts(fitted: Fitted) -> Mapping[str, Any]:
+    """What happened in training, as plain values for the model file and the run's record."""
+    training, plan = fitted.training, fitted.plan
+    return {
+        "outcome": training.outcome.name,
+        "sentence": training.outcome.sentence,
+        "n_epochs": training.checkpoint.epoch,
+        "best_epoch": training.best.epoch,
+        "seconds": training.checkpoint.seconds,
+        "batch_size": plan.n_rows if plan.whole_batch else plan.batch_size,
+        "updates_per_epoch": plan.n_updates,
+        "learning_rate": plan.learning_rate,
+        "program": training.form,
+        "seed": plan.seed,
+    }

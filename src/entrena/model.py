@@ -1,0 +1,216 @@
+"""A trained model: network, weights, preprocessing and the meaning of its columns and outputs, in one file.
+
+The file holds arrays and plain text only; loading it runs none of its content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from entrena.data import Examples, Schema, class_numbers
+from entrena.errors import DataError, ModelFileError, RecipeError
+from entrena.network import OUTPUTS, Network
+from entrena.network.multilayer import Params
+from entrena.preprocessing import Preprocessor, TargetCoder
+from entrena.recipe import Recipe
+from entrena.storage import load_model, save_model
+from entrena.training import scores
+from entrena.training.compilation import find_device, precision, use_compilation_cache
+from entrena.training.plan import round_up
+
+BLOCK_WEIGHTS = 2**24  # a prediction block has about this many products, at least 64 rows and at most 1,024
+CHUNK_ROWS = 65_536  # rows that are preprocessed at a time, so that memory stays constant
+
+CLASS_SCORES = ("accuracy", "log_loss", "roc_auc")
+NUMBER_SCORES = ("rmse", "mae", "r2")
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A trained network with all that predicting needs.
+
+    Attributes:
+        recipe: The choices with which it was trained.
+        schema: Its columns, targets, task and classes.
+        network: Its structure.
+        params: Its weights.
+        preprocessor: What makes the network's inputs of the columns.
+        coder: What makes targets of the outputs, and back.
+        facts: What happened in training, as plain values: outcome, epochs, seconds, scores, form of the program.
+    """
+
+    recipe: Recipe
+    schema: Schema
+    network: Network
+    params: Params
+    preprocessor: Preprocessor
+    coder: TargetCoder
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def net_inputs(self, inputs: np.ndarray) -> np.ndarray:
+        """The output layer's net inputs, [rows, outputs].
+
+        Rows are computed in blocks of a fixed size, so a row's result does not depend on its neighbours.
+
+        Args:
+            inputs: [rows, columns] numbers in the order of the schema's columns.
+        """
+        dtype = self.params[0]["weights"].dtype
+        size = prediction_block(self.network)
+        program = _prediction_program(replace(self.network, initialization=None))
+        z = np.empty((len(inputs), self.network.n_outputs), dtype)
+        use_compilation_cache()
+        with precision(str(dtype)):
+            device = find_device(self.recipe.training.device)
+            params = jax.device_put(self.params, device)
+            for first in range(0, len(inputs), CHUNK_ROWS):
+                chunk = self.preprocessor.transform(inputs[first : first + CHUNK_ROWS], dtype)
+                for start in range(0, len(chunk), size):
+                    block = chunk[start : start + size]
+                    padded = np.zeros((size, chunk.shape[1]), dtype)
+                    padded[: len(block)] = block
+                    at = first + start
+                    z[at : at + len(block)] = np.asarray(program(params, padded))[: len(block)]
+        return z
+
+    def predict_proba(self, inputs: np.ndarray) -> np.ndarray:
+        """The probability of each class, [rows, classes] in float64, in the order of the schema's classes."""
+        if self.schema.classes is None:
+            raise DataError("a model of numbers has no classes: probabilities need a classification model")
+        return probabilities(self.network.output, self.net_inputs(inputs))
+
+    def predict(self, inputs: np.ndarray) -> np.ndarray:
+        """The most probable class of each row, or the numbers: [rows], or [rows, outputs] for several targets."""
+        if self.schema.classes is not None:
+            return np.asarray(self.schema.classes)[self.predict_proba(inputs).argmax(axis=1)]
+        return self.coder.decode_numbers(self.net_inputs(inputs))
+
+    def evaluate(self, examples: Examples, sample_weight: np.ndarray | None = None) -> dict[str, float]:
+        """The scores of the model on examples with targets.
+
+        Args:
+            examples: Their columns in the schema's order.
+            sample_weight: [rows], or None.
+
+        Returns:
+            Accuracy, log loss and, for two classes, ROC AUC; or RMSE, MAE and R², in the target's units.
+        """
+        if examples.targets is None:
+            raise DataError(f"{examples.source}: evaluating needs the column {', '.join(self.schema.target_names)}")
+        return self.scores_of(self.net_inputs(examples.inputs), examples.targets, sample_weight, examples.source)
+
+    def scores_of(
+        self, z: np.ndarray, targets: np.ndarray, sample_weight: np.ndarray | None = None, source: str = "targets"
+    ) -> dict[str, float]:
+        """The scores of net inputs z [rows, outputs] against targets."""
+        truth = true_values(self.schema, targets, source)
+        prediction = readable(self.schema, self.network.output, self.coder, z)
+        return {name: scores.score(name, truth, prediction, sample_weight) for name in score_names(self.schema)}
+
+    def save(self, path: str | Path) -> None:
+        """Writes the model as one safetensors file, atomically."""
+        arrays = {f"preprocessor.{name}": array for name, array in self.preprocessor.to_arrays().items()}
+        arrays |= {f"coder.{name}": array for name, array in self.coder.to_arrays().items()}
+        for number, layer in enumerate(self.params):
+            arrays |= {f"layers.{number}.{name}": np.asarray(array) for name, array in layer.items()}
+        header = {
+            "recipe": self.recipe.to_plain(),
+            "schema": self.schema.to_plain(),
+            "network": {"sizes": list(self.network.sizes), "output": self.network.output},
+            "preprocessor": self.preprocessor.to_plain(),
+            "coder": self.coder.to_plain(),
+            "facts": dict(self.facts),
+        }
+        save_model(path, arrays, header)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Model:
+        """Reads a model file, or the model of a run directory.
+
+        Raises:
+            ModelFileError: The file is damaged, of another program, or of a newer format.
+        """
+        path = Path(path)
+        file = path / "model.safetensors" if path.is_dir() else path
+        arrays, header = load_model(file)
+        try:
+            recipe = Recipe(**header["recipe"])
+            sizes = tuple(int(size) for size in header["network"]["sizes"])
+            output = str(header["network"]["output"])
+            network = Network(sizes, recipe.network.activation, output, recipe.network.initialization)
+            params = tuple(
+                {name: arrays[f"layers.{number}.{name}"] for name in ("weights", "biases")}
+                for number in range(len(sizes) - 1)
+            )
+            if any(
+                layer["weights"].shape != shape or layer["biases"].shape != shape[1:]
+                for layer, shape in zip(params, zip(sizes, sizes[1:], strict=False), strict=True)
+            ):
+                raise ValueError("weights of another shape")
+            return cls(
+                recipe,
+                Schema.from_plain(header["schema"]),
+                network,
+                params,  # type: ignore[arg-type]
+                Preprocessor.from_parts(header["preprocessor"], _under("preprocessor.", arrays)),
+                TargetCoder.from_parts(header["coder"], _under("coder.", arrays)),
+                header["facts"],
+            )
+        except (KeyError, TypeError, ValueError, RecipeError) as error:
+            raise ModelFileError(f"model file '{file}' is damaged: {error}") from None
+
+
+def prediction_block(network: Network) -> int:
+    """Rows of one block of predictions: a fixed rule, so that a row's result is always the same."""
+    return max(64, min(1024, BLOCK_WEIGHTS // network.n_weights // 64 * 64))
+
+
+@lru_cache(maxsize=64)
+def _prediction_program(network: Network) -> Any:
+    def predict_program(params: Params, X: Any) -> Any:
+        return network.net_inputs(params, X)
+
+    return jax.jit(predict_program)
+
+
+def _under(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def probabilities(output: str, z: np.ndarray) -> np.ndarray:
+    """Class probabilities [rows, classes] in float64 from the output layer's net inputs.
+
+    A single logistic output is the second class's probability; several logistic outputs are divided by their sum.
+    """
+    p = OUTPUTS[output].details["numpy"](z.astype(float))
+    if output == "softmax":
+        return p
+    if p.shape[1] == 1:
+        return np.concatenate([1 - p, p], axis=1)
+    return p / np.maximum(p.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+
+
+def readable(schema: Schema, output: str, coder: TargetCoder, z: np.ndarray) -> np.ndarray:
+    """What scores compare with the truth: probabilities, or numbers in the target's units."""
+    return probabilities(output, z) if schema.classes is not None else coder.decode_numbers(z).reshape(z.shape)
+
+
+def true_values(schema: Schema, targets: np.ndarray, source: str = "targets") -> np.ndarray:
+    """The truth that scores compare with: class numbers [rows], or numbers [rows, outputs] in float64."""
+    if schema.classes is not None:
+        return class_numbers(targets, schema.classes, source=source)
+    return np.asarray(targets, float).reshape(len(targets), -1)
+
+
+def score_names(schema: Schema) -> tuple[str, ...]:
+    """The scores of a task, the one that people read first in front."""
+    if schema.classes is None:
+        return NUMBER_SCORES
+    return CLASS_SCORES if len(schema.classes) == 2 else CLASS_SCORES[:2]

@@ -1,0 +1,37 @@
+"""The recipe's section `network`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from entrena.network.activations import ACTIVATIONS
+from entrena.network.initialization import INITIALIZATIONS
+from entrena.network.outputs import OUTPUTS
+from entrena.registry import Choice, ChosenFrom
+
+Width = Annotated[int, Field(gt=0, le=1_000_000, strict=True)]
+
+
+def _as_widths(value: object) -> object:
+    return (value,) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+class NetworkSettings(BaseModel):
+    """Which network: its hidden layers, their activation, its outputs, its first weights."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    hidden: Annotated[tuple[Width, ...], BeforeValidator(_as_widths)] = Field(
+        (128, 64), description="Units of each hidden layer, lowest first; empty: a linear model."
+    )
+    activation: Annotated[Choice, ChosenFrom(ACTIVATIONS)] = Field(
+        Choice("relu"), description="What a hidden unit makes of its net input."
+    )
+    output: Annotated[Choice, ChosenFrom(OUTPUTS)] = Field(
+        Choice("auto"), description="What the output layer makes of its net inputs; auto: by the task."
+    )
+    initialization: Annotated[Choice, ChosenFrom(INITIALIZATIONS)] | None = Field(
+        None, description="How the first weights are drawn; none: what suits the activation."
+    )

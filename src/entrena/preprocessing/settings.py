@@ -1,0 +1,75 @@
+"""The recipe's sections `inputs` and `targets`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from entrena.preprocessing.scaling import SCALES
+from entrena.preprocessing.targets import TARGET_CODINGS, TARGET_SCALES
+from entrena.registry import Choice, ChosenFrom
+
+
+class InputSettings(BaseModel):
+    """What is done to the inputs before the network sees them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    center: bool = Field(True, description="Shift each input column to mean 0 (min_max: to the middle of its range).")
+    scale: Annotated[Choice, ChosenFrom(SCALES)] = Field(
+        Choice("standard"), description="How each input column gets a comparable spread."
+    )
+
+
+def _check_class_weight(value: object) -> object:
+    """None, "balanced", or a table from class (as text) to a positive number."""
+    if value is None or value == "balanced":
+        return value
+    if not isinstance(value, Mapping):
+        raise PydanticCustomError(
+            "class_weight", "{message}", {"message": f"{value!r} is not allowed: balanced, or a table class = weight"}
+        )
+    if not value:
+        raise PydanticCustomError("class_weight", "the table is empty: name at least one class, class = weight")
+    weights = {}
+    for label, weight in value.items():
+        is_number = isinstance(weight, int | float) and not isinstance(weight, bool)
+        if not is_number or not math.isfinite(weight) or weight <= 0:
+            message = f"{label} = {weight!r} is not allowed: a weight is a number above 0"
+            raise PydanticCustomError("class_weight", "{message}", {"message": message})
+        # A recipe file knows only texts as keys; classes are compared by their text.
+        weights[str(label)] = float(weight)
+    return weights
+
+
+_CLASS_WEIGHT_SCHEMA: dict[str, Any] = {
+    "anyOf": [
+        {"type": "null"},
+        {"const": "balanced"},
+        {"type": "object", "additionalProperties": {"type": "number", "exclusiveMinimum": 0}, "minProperties": 1},
+    ]
+}
+
+ClassWeight = Annotated[Any, BeforeValidator(_check_class_weight), WithJsonSchema(_CLASS_WEIGHT_SCHEMA)]
+
+
+class TargetSettings(BaseModel):
+    """How targets are coded for the network, and how much each class counts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    target_coding: Annotated[Choice, ChosenFrom(TARGET_CODINGS)] = Field(
+        Choice("one_hot"), description="Which outputs stand for a class."
+    )
+    target_scale: Annotated[Choice, ChosenFrom(TARGET_SCALES)] = Field(
+        Choice("standard"), description="The scale on which numbers are learned; undone in predictions and scores."
+    )
+    class_weight: ClassWeight = Field(
+        None,
+        description="How much each class counts; none: as often as it occurs; balanced: all classes equally; or a "
+        "table class = weight, 1 for classes that are not named.",
+    )

@@ -1,0 +1,404 @@
+"""The recipe: every choice of one run, in one frozen object that reads and writes TOML and JSON.
+
+A recipe is composed of the sections that the rooms below declare. Each choice has one key, `section.name`, and its name
+is unique in the whole recipe, so the short name is accepted wherever the key is.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from entrena.errors import Problem, RecipeError, UsageError, did_you_mean, nearest
+from entrena.network.activations import ACTIVATIONS
+from entrena.network.initialization import INITIALIZATIONS
+from entrena.network.outputs import OUTPUTS
+from entrena.network.settings import NetworkSettings
+from entrena.preprocessing import SCALES, TARGET_CODINGS, TARGET_SCALES, InputSettings, TargetSettings
+from entrena.registry import Choice, Registry, interval
+from entrena.training.losses import LOSSES
+from entrena.training.optimizers import OPTIMIZERS
+from entrena.training.order import ORDERS
+from entrena.training.rates import SCHEDULES
+from entrena.training.scores import SCORES
+from entrena.training.settings import RateSettings, RegularizationSettings, TrainingSettings
+
+REGISTRIES: tuple[Registry, ...] = (
+    ORDERS,
+    OPTIMIZERS,
+    SCALES,
+    ACTIVATIONS,
+    OUTPUTS,
+    TARGET_CODINGS,
+    TARGET_SCALES,
+    LOSSES,
+    SCORES,
+    INITIALIZATIONS,
+    SCHEDULES,
+)
+
+PLANNED = frozenset(
+    """missing transform decorrelate components categories augment input_noise mixup calibration label_smoothing
+    normalization batch_statistics dropout residual refit ema ensemble time_unit warmup final_decay fan_in_scaling
+    depth_scaling layer_rates l1 max_norm""".split()
+)  # names of the design that this version does not have yet
+
+OTHER_NAMES = {
+    "hidden_layer_sizes": "hidden",
+    "layers": "hidden",
+    "max_iter": "max_epochs",
+    "epochs": "max_epochs",
+    "n_epochs": "max_epochs",
+    "num_epochs": "max_epochs",
+    "solver": "optimizer",
+    "alpha": "weight_decay",
+    "l2": "weight_decay",
+    "learning_rate_init": "learning_rate",
+    "lr": "learning_rate",
+    "eta": "learning_rate",
+    "lr_scheduler": "schedule",
+    "scheduler": "schedule",
+    "n_iter_no_change": "patience",
+    "nesterovs_momentum": "nesterov",
+    "seed": "random_state",
+    "validation_split": "validation_fraction",
+    "kernel_initializer": "initialization",
+    "init": "initialization",
+    "criterion": "loss",
+    "batch": "batch_size",
+    "dtype": "precision",
+    "hidden_sizes": "hidden",
+    "units": "hidden",
+}
+
+
+class Recipe(BaseModel):
+    """Every choice of one run.
+
+    Accepts sections (`network={"hidden": (64,)}`), full keys in a mapping (`Recipe.make({"network.hidden": 64})`) and
+    short names (`Recipe(hidden=(64,), activation="elu")`). All mistakes are reported at once.
+
+    >>> Recipe(hidden=(64,), activation="elu").network.activation.name
+    'elu'
+
+    Raises:
+        RecipeError: With every mistake: its key, the value, and what is allowed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    inputs: InputSettings = Field(default_factory=InputSettings, description=InputSettings.__doc__)
+    targets: TargetSettings = Field(default_factory=TargetSettings, description=TargetSettings.__doc__)
+    network: NetworkSettings = Field(default_factory=NetworkSettings, description=NetworkSettings.__doc__)
+    training: TrainingSettings = Field(default_factory=TrainingSettings, description=TrainingSettings.__doc__)
+    rate: RateSettings = Field(default_factory=RateSettings, description=RateSettings.__doc__)
+    regularization: RegularizationSettings = Field(
+        default_factory=RegularizationSettings, description=RegularizationSettings.__doc__
+    )
+    random_state: Annotated[int, Field(ge=0, lt=2**32, strict=True)] = Field(
+        0, description="Seed of everything random: the split, the first weights, the order."
+    )
+
+    def __init__(self, /, **values: Any) -> None:
+        sections, problems = _sorted_into_sections(values)
+        try:
+            super().__init__(**sections)
+        except ValidationError as error:
+            problems += [_problem(details) for details in error.errors()]
+        if not problems:
+            problems = _contradictions(self)
+        if problems:
+            raise RecipeError(sorted(problems, key=_position))
+
+    @classmethod
+    def make(cls, values: Mapping[str, Any] | None = None) -> Self:
+        """A recipe from a mapping of sections, full keys or short names to values."""
+        return cls(**(values or {}))
+
+    def change(self, values: Mapping[str, Any]) -> Self:
+        """This recipe with some choices changed, by short or full key; `None` is a value like any other."""
+        plain = self.to_plain()
+        changes, problems = _sorted_into_sections(values)
+        if problems:
+            raise RecipeError(problems)
+        for name, value in changes.items():
+            plain[name] = {**plain[name], **value} if isinstance(value, Mapping) else value
+        return type(self)(**plain)
+
+    def to_plain(self) -> dict[str, Any]:
+        """Sections of names and plain values, as they stand in a file, with every default written out."""
+        return self.model_dump(mode="json")
+
+    def to_json(self) -> str:
+        """The recipe as JSON."""
+        return json.dumps(self.to_plain(), indent=2)
+
+    def to_toml(self) -> str:
+        """The recipe as TOML; what is None is left out, since TOML has no such value."""
+        plain = self.to_plain()
+        top = [f"{name} = {_toml(value)}" for name, value in plain.items() if not isinstance(value, dict)]
+        blocks = ["\n".join(top)]
+        for section, values in plain.items():
+            if isinstance(values, dict):
+                lines = [f"{name} = {_toml(value)}" for name, value in values.items() if value is not None]
+                blocks.append("\n".join([f"[{section}]", *lines]))
+        return "\n\n".join(blocks) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Reads what `to_json` wrote.
+
+        Raises:
+            RecipeError: The text is no JSON, or a choice in it is wrong.
+        """
+        try:
+            values = json.loads(text)
+        except ValueError as error:
+            raise RecipeError([Problem("", f"the recipe is not JSON: {error}")]) from None
+        return cls._from_table(values)
+
+    @classmethod
+    def from_toml(cls, text: str) -> Self:
+        """Reads TOML.
+
+        Raises:
+            RecipeError: The text is no TOML, or a choice in it is wrong.
+        """
+        try:
+            values = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise RecipeError([Problem("", f"the recipe is not TOML: {error}")]) from None
+        return cls._from_table(values)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """Reads a recipe file, `.toml` or `.json`.
+
+        Raises:
+            UsageError: There is no such file, or it cannot be read.
+            RecipeError: Its text or a choice in it is wrong.
+        """
+        path = Path(path)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            there = sorted(p.name for p in path.parent.glob("*") if p.suffix in (".toml", ".json"))
+            close = nearest(path.name, there)
+            hint = f": did you mean '{close}'?" if close else ""
+            raise UsageError(f"recipe file '{path}' does not exist{hint}") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"recipe file '{path}' cannot be read: {error}") from None
+        return cls.from_json(text) if path.suffix == ".json" else cls.from_toml(text)
+
+    @classmethod
+    def _from_table(cls, values: object) -> Self:
+        if not isinstance(values, dict):
+            raise RecipeError([Problem("", "a recipe is a table of sections, such as [network]")])
+        return cls(**values)
+
+
+def sections() -> dict[str, type[BaseModel]]:
+    """The recipe's sections, by name."""
+    return {
+        name: field.annotation
+        for name, field in Recipe.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    }
+
+
+def keys() -> dict[str, str]:
+    """Every short name with its full key: `{"hidden": "network.hidden", …}`."""
+    named = {name: f"{section}.{name}" for section, model in sections().items() for name in model.model_fields}
+    return named | {name: name for name in Recipe.model_fields if name not in sections()}
+
+
+def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
+    """The values of `--set key=value` options; a value is TOML where it can be, else a word.
+
+    >>> parse_assignments(["activation.alpha=0.5", "activation=elu", "hidden=[64, 32]"])
+    {'activation.alpha': 0.5, 'activation': 'elu', 'hidden': [64, 32]}
+
+    Raises:
+        UsageError: An assignment has no `=`.
+    """
+    values = {}
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals or not key.strip():
+            raise UsageError(f"--set {assignment}: write key=value, such as --set activation=elu")
+        values[key.strip()] = _parse_value(text.strip())
+    return values
+
+
+def _parse_value(text: str) -> Any:
+    if text.lower() in ("none", "null"):
+        return None
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        pass
+    try:
+        return float(text)  # 1e-3 and .5, which TOML does not take
+    except ValueError:
+        pass
+    parts = [part.strip() for part in text.strip("()").split(",") if part.strip()]
+    return [int(part) for part in parts] if len(parts) > 1 and all(part.isdigit() for part in parts) else text
+
+
+def _sorted_into_sections(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+    """Values by section; short names, full keys and settings of a choice (`activation.alpha`) find their place."""
+    names, tables = keys(), sections()
+    sorted_: dict[str, Any] = {}
+    settings: list[tuple[str, str, Any]] = []
+    problems: list[Problem] = []
+    for key, value in values.items():
+        head, _, rest = key.partition(".")
+        if key in tables and isinstance(value, Mapping):
+            sorted_.setdefault(key, {}).update(value)
+        elif key in tables and isinstance(value, BaseModel):
+            sorted_.setdefault(key, {}).update(value.model_dump(mode="json"))
+        elif key in tables:
+            problems.append(Problem(key, f"{value!r} is not allowed: a table of its keys"))
+        elif head in tables and rest:
+            name, _, setting = rest.partition(".")
+            if setting:
+                settings.append((name, setting, value))
+            else:
+                sorted_.setdefault(head, {})[name] = value
+        elif rest and head in names:
+            settings.append((head, rest, value))
+        elif key in names:
+            section, _, name = names[key].rpartition(".")
+            if section:
+                sorted_.setdefault(section, {})[name] = value
+            else:
+                sorted_[name] = value
+        else:
+            problems.append(_unknown(key))
+    for name, setting, value in settings:
+        if name not in names:
+            problems.append(_unknown(name))
+            continue
+        _add_setting(sorted_, names[name], setting, value)
+    return sorted_, problems
+
+
+def _add_setting(sorted_: dict[str, Any], key: str, setting: str, value: Any) -> None:
+    """Puts `activation.alpha = 0.5` into the table of the choice, given or default."""
+    section, _, name = key.partition(".")
+    table = sorted_.setdefault(section, {})
+    chosen = table.get(name, sections()[section].model_fields[name].default)
+    if isinstance(chosen, Choice):
+        chosen = chosen.to_plain()
+    table[name] = {**(chosen if isinstance(chosen, Mapping) else {"name": chosen}), setting: value}
+
+
+def _unknown(key: str, section: str = "") -> Problem:
+    name = key.rpartition(".")[2]
+    full = f"{section}.{key}" if section else key
+    names = keys()
+    if name in PLANNED:
+        return Problem(full, "not in this version of entrena yet")
+    if name in OTHER_NAMES:
+        return Problem(full, f"'{name}' is called '{OTHER_NAMES[name]}' here")
+    if section and name in names:
+        return Problem(full, f"'{name}' belongs to another section: write {names[name]}")
+    return Problem(full, f"no such key: {did_you_mean(name, names)}")
+
+
+def _problem(details: ErrorDetails) -> Problem:
+    """One Pydantic error in our words: the key, the value, what is allowed."""
+    location = [str(part) for part in details["loc"]]
+    key = ".".join(location[:2]) if location[0] in sections() else location[0]
+    if details["type"] == "extra_forbidden":
+        return _unknown(location[-1], location[0] if len(location) > 1 else "")
+    if details["type"] in ("choice", "value_error"):
+        return Problem(key, details["msg"].removeprefix("Value error, "))
+    return Problem(key, f"{details['input']!r} is not allowed: {allowed(key)}")
+
+
+def allowed(key: str) -> str:
+    """The allowed values of a key in words: `a number above 0, or none`."""
+    section, _, name = key.rpartition(".")
+    model = sections()[section] if section else Recipe
+    schema = model.model_json_schema()["properties"][name]
+    kinds = [_allowed_kind(kind) for kind in schema.get("anyOf", [schema])]
+    return ", or ".join(dict.fromkeys(kinds))
+
+
+def _allowed_kind(schema: Mapping[str, Any]) -> str:
+    if "enum" in schema:
+        return "one of " + ", ".join(str(value) for value in schema["enum"])
+    if "const" in schema:
+        return str(schema["const"])
+    kind = schema.get("type")
+    if kind in ("integer", "number"):
+        low, high = (schema.get(name, schema.get(f"exclusive{name.capitalize()}")) for name in ("minimum", "maximum"))
+        open_ = {"low_open": "exclusiveMinimum" in schema, "high_open": "exclusiveMaximum" in schema}
+        return ("a whole number" if kind == "integer" else "a number") + interval(low, high, **open_)
+    if kind == "array":
+        return "a list, each " + _allowed_kind(schema.get("items", {}))
+    if kind == "object":
+        return "a table"
+    if kind == "string" and "pattern" in schema:
+        return "auto, cpu, gpu, gpu:1, tpu, …" if "gpu" in schema["pattern"] else f"text like {schema['pattern']}"
+    return {"boolean": "true or false", "null": "none"}.get(str(kind), str(kind))
+
+
+def _contradictions(recipe: Recipe) -> list[Problem]:
+    """Choices that are right alone and wrong together."""
+    problems = []
+    training, network = recipe.training, recipe.network
+    uses = OPTIMIZERS[training.optimizer.name].details["uses"]
+    obeying = ", ".join(name for name, entry in OPTIMIZERS.items() if "momentum" in entry.details["uses"])
+    for name in ("momentum", "nesterov"):
+        if getattr(training, name) is not None and name not in uses:
+            said = f"optimizer '{training.optimizer}' does not use it: leave it out, or take optimizer={obeying}"
+            problems.append(Problem(f"training.{name}", said))
+    if training.nesterov and training.momentum == 0:
+        problems.append(Problem("training.nesterov", "Nesterov's form needs a momentum above 0"))
+    if training.batch_size != "auto" and training.mode in ("online", "batch") and training.batch_size != 1:
+        said = f"mode={training.mode} fixes it: leave batch_size out, or take mode=mini_batch"
+        problems.append(Problem("training.batch_size", said))
+    if training.batch_size == 1 and training.mode == "batch":
+        problems.append(Problem("training.batch_size", "mode=batch uses all rows: leave batch_size out"))
+    suits = LOSSES[training.loss.name].details.get("outputs", ())
+    if suits and network.output.name != "auto" and network.output.name not in suits:
+        said = f"'{training.loss}' does not fit output={network.output}: it needs one of {', '.join(suits)}"
+        problems.append(Problem("training.loss", said))
+    if training.early_stopping is False and training.scoring is not None:
+        problems.append(Problem("training.scoring", "early_stopping=false chooses no best weights: leave one of them out"))
+    return problems
+
+
+def _position(problem: Problem) -> int:
+    order = list(keys().values())
+    return order.index(problem.key) if problem.key in order else len(order)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, Mapping):
+        items = ", ".join(f"{_toml_key(str(name))} = {_toml(item)}" for name, item in value.items() if item is not None)
+        return "{" + items + "}"
+    return "[" + ", ".join(_toml(item) for item in value) + "]"
+
+
+def _toml_key(name: str) -> str:
+    bare = bool(name) and all(letter.isascii() and (letter.isalnum() or letter in "-_") for letter in name)
+    return name if bare else json.dumps(name, ensure_ascii=False)

@@ -1,0 +1,382 @@
+"""One run, from data to a saved model: `train()`, and going on with a run that was stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from entrena.data import Examples, Schema, hold_out, infer_schema, read, read_inputs
+from entrena.errors import DataError, EntrenaError, RunError, UsageError, did_you_mean
+from entrena.fitting import Fitted, Parts, Prepared, fit, main_score, prepare, split_validation, training_facts
+from entrena.interrupt import interrupt_as_flag
+from entrena.model import Model
+from entrena.recipe import Recipe
+from entrena.storage import (
+    HistoryWriter,
+    RunDirectory,
+    load_checkpoint,
+    read_history,
+    save_checkpoint,
+    write_history_parquet,
+    write_text,
+)
+from entrena.storage.json_text import to_json
+from entrena.training.checkpoint import Checkpoint
+from entrena.training.loop import OnLook, Progress, Watchers
+from entrena.training.seeds import generator
+from entrena.training.stopping import Outcome
+
+HEARTBEAT_SECONDS = 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What came of a training run.
+
+    Attributes:
+        path: The run's directory, or None where nothing was saved.
+        recipe: The choices.
+        schema: Columns, targets, task, classes.
+        model: The trained model.
+        history: A record for each epoch: epoch, update, loss, penalty, validation_loss, score, learning_rate, seconds.
+        outcome: How the run ended, as data and as a sentence.
+        validation: Scores on the validation rows, or None without any.
+        test: Scores on the test rows, or None without any.
+        sizes: Rows of each part: training, validation, test.
+        findings: What the run showed, each with its evidence and advice.
+    """
+
+    path: Path | None
+    recipe: Recipe
+    schema: Schema
+    model: Model
+    history: tuple[Mapping[str, Any], ...]
+    outcome: Outcome
+    validation: Mapping[str, float] | None
+    test: Mapping[str, float] | None
+    sizes: Mapping[str, int]
+    findings: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def task(self) -> str:
+        """`classification` or `regression`."""
+        return self.schema.task
+
+    @property
+    def n_epochs(self) -> int:
+        """Epochs that were run."""
+        return int(self.model.facts["n_epochs"])
+
+    @property
+    def seconds(self) -> float:
+        """Training time."""
+        return float(self.model.facts["seconds"])
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """The score to read first: its name, its value, and on which rows; None where all rows were trained on."""
+        scores, part = (self.test, "test") if self.test is not None else (self.validation, "validation")
+        if scores is None:
+            return None
+        name = main_score(self.recipe, self.schema)
+        return {"score": name, "value": scores[name], "on": part}
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What a run needs to be told again when it is resumed; a part of its `status.json`."""
+
+    data: str
+    target: tuple[str, ...] | None
+    task: str | None
+    test_fraction: float
+    from_file: bool
+    fingerprint: str
+    from_run: str | None = None
+    validation_given: bool = False
+
+
+def train(
+    recipe: Recipe | Mapping[str, Any] | str | Path | None = None,
+    data: Any = None,
+    *,
+    target: str | Sequence[str] | None = None,
+    task: str | None = None,
+    validation_data: Any = None,
+    test_fraction: float = 0.2,
+    resume: str | Path | None = None,
+    from_run: str | Path | None = None,
+    callbacks: Sequence[OnLook] = (),
+    runs_dir: str | Path = "runs",
+    name: str | None = None,
+    save: bool = True,
+) -> Run:
+    """Trains a network on a data set and saves the run.
+
+    Args:
+        recipe: The choices: a `Recipe`, a mapping of its keys, or a recipe file; None: the defaults.
+        data: The name of an embedded set, a CSV or Parquet file, a frame, or a pair of arrays (X, y).
+        target: The target column, or several for a regression with several outputs.
+        task: `classification` or `regression`, where the data do not tell.
+        validation_data: Validation rows of one's own, in any form of `data`; else the recipe decides.
+        test_fraction: Share of the rows that is held out for the final scores; 0: none.
+        resume: A run that was stopped: goes on to the result that it would have had.
+        from_run: A run or model whose weights and preprocessing are the start.
+        callbacks: Functions called with a `Progress` after each epoch; the answer "stop" ends the run.
+        runs_dir: Where run directories are made.
+        name: The last part of the run's name; None: the data's.
+        save: Whether a run directory is made at all.
+
+    Returns:
+        The run with its model, history and scores.
+
+    Raises:
+        EntrenaError: A wrong recipe, column, value or file; the message says what would be right.
+    """
+    if resume is not None:
+        return _resume(Path(resume), data, validation_data, callbacks)
+    chosen = _as_recipe(recipe)
+    if data is None:
+        raise UsageError("no data: give the name of an embedded set (digits), a file (houses.csv), a frame or (X, y)")
+    if not 0 <= test_fraction < 1:
+        raise UsageError(f"test_fraction: {test_fraction} is not allowed: at least 0 and below 1")
+    if task not in (None, "classification", "regression"):
+        raise UsageError(f"task: unknown name '{task}': {did_you_mean(str(task), ['classification', 'regression'])}")
+    start = None if from_run is None else Model.load(from_run)
+    if start is not None and recipe is None:
+        chosen = start.recipe
+    examples = read(data, target=target)
+    schema = infer_schema(examples, task)  # type: ignore[arg-type]
+    if start is not None:
+        schema, examples = _schema_of_start(start, schema, examples)
+    named = isinstance(data, str | Path)
+    job = _Job(
+        data=_absolute(data) if named else examples.source,
+        target=(target,) if isinstance(target, str) else None if target is None else tuple(target),
+        task=task,
+        test_fraction=test_fraction,
+        from_file=named,
+        fingerprint=_fingerprint(examples) if save else "",
+        from_run=None if from_run is None else str(Path(from_run).absolute()),
+        validation_given=validation_data is not None,
+    )
+    parts, test = _parts(chosen, schema, examples, test_fraction, validation_data)
+    prepared = prepare(chosen, schema, parts, start=start)
+    if not save:
+        return _train(prepared, parts, test, job, None, None, callbacks)
+    directory = RunDirectory.create(runs_dir, name or _short_name(examples.source))
+    with directory:
+        directory.write_recipe(chosen.to_toml())
+        directory.write_status({"state": "running", "created": time.time(), "data": examples.source, "task": schema.task, "job": job.__dict__})
+        return _train(prepared, parts, test, job, directory, None, callbacks)
+
+
+def _resume(path: Path, data: Any, validation_data: Any, callbacks: Sequence[OnLook]) -> Run:
+    directory = RunDirectory.open(path)
+    with directory:
+        status = directory.status()
+        if status.get("state") == "done":
+            raise RunError(f"run '{directory.name}' is done: --from {directory.name} starts a new run from its weights")
+        try:
+            job = _Job(**status["job"])
+        except (KeyError, TypeError):
+            raise RunError(f"run '{directory.name}' has no record of its data: start it anew") from None
+        recipe = Recipe.from_toml(directory.read_recipe())
+        if not job.from_file and data is None:
+            raise UsageError(f"run '{directory.name}' was trained on data handed in from Python: give the same to train(data=…, resume=…)")
+        if job.validation_given and validation_data is None:
+            raise UsageError(f"run '{directory.name}' was given validation_data: give the same to train(resume=…)")
+        target = job.target if job.target is None or len(job.target) > 1 else job.target[0]
+        examples = read(job.data if data is None else data, target=target)
+        if _fingerprint(examples) != job.fingerprint:
+            raise DataError(f"{examples.source}: not the data with which run '{directory.name}' began: --resume needs the same rows")
+        schema = infer_schema(examples, job.task)  # type: ignore[arg-type]
+        start = None if job.from_run is None else Model.load(job.from_run)
+        if start is not None:
+            schema, examples = _schema_of_start(start, schema, examples)
+        parts, test = _parts(recipe, schema, examples, job.test_fraction, validation_data)
+        prepared = prepare(recipe, schema, parts, start=start)
+        saved = load_checkpoint(directory.checkpoint_path)
+        checkpoint = None if saved is None else Checkpoint.from_parts(prepared.template(), *saved)
+        directory.write_status({"state": "running"})
+        return _train(prepared, parts, test, job, directory, checkpoint, callbacks)
+
+
+def _train(
+    prepared: Prepared,
+    parts: Parts,
+    test: Examples | None,
+    job: _Job,
+    directory: RunDirectory | None,
+    checkpoint: Checkpoint | None,
+    callbacks: Sequence[OnLook],
+) -> Run:
+    """Trains, scores and saves; the directory is locked by the caller."""
+    if directory is None:
+        with interrupt_as_flag() as interrupted:
+            fitted = fit(prepared, Watchers(callbacks, None, interrupted), checkpoint)
+        return _run_of(fitted, parts, test, None, fitted.training.history)
+    try:
+        fitted, history = _train_recorded(prepared, directory, checkpoint, callbacks)
+        run = _run_of(fitted, parts, test, directory.path, history)
+        run.model.save(directory.model_path)
+        write_history_parquet(directory.history_parquet_path, history)
+        write_text(directory.findings_path, to_json(list(run.findings), indent=2) + "\n")
+        directory.write_status(_status_at_end(run))
+        return run
+    except BaseException as error:
+        state = "failed" if isinstance(error, EntrenaError) else "interrupted"
+        _try_status(directory, {"state": state, "error": str(error) or type(error).__name__})
+        raise
+
+
+def _train_recorded(
+    prepared: Prepared, directory: RunDirectory, checkpoint: Checkpoint | None, callbacks: Sequence[OnLook]
+) -> tuple[Fitted, tuple[Mapping[str, Any], ...]]:
+    """Trains with the history and checkpoints going to the run's directory."""
+    with HistoryWriter(directory.history_path) as writer, interrupt_as_flag() as interrupted:
+        done = 0 if checkpoint is None else checkpoint.epoch
+        writer.truncate_to(done)
+        earlier = tuple(read_history(directory.history_path)) if done else ()
+        next_beat = 0.0
+
+        def record(progress: Progress) -> None:
+            nonlocal next_beat
+            writer.append(progress.record())
+            if time.monotonic() >= next_beat:
+                directory.heartbeat()
+                next_beat = time.monotonic() + HEARTBEAT_SECONDS
+
+        def save(reached: Checkpoint) -> None:
+            writer.flush(durable=True)  # the checkpoint must never be ahead of the history
+            save_checkpoint(directory.checkpoint_path, *reached.to_parts())
+
+        fitted = fit(prepared, Watchers((record, *callbacks), save, interrupted), checkpoint)
+    return fitted, earlier + fitted.training.history
+
+
+def _run_of(
+    fitted: Fitted,
+    parts: Parts,
+    test: Examples | None,
+    path: Path | None,
+    history: tuple[Mapping[str, Any], ...],
+) -> Run:
+    model, outcome = fitted.model, fitted.training.outcome
+    validation = None if parts.validation is None else model.evaluate(parts.validation, parts.validation_weight)
+    tested = None if test is None else model.evaluate(test)
+    sizes = {
+        "training": parts.training.n_rows,
+        "validation": 0 if parts.validation is None else parts.validation.n_rows,
+        "test": 0 if test is None else test.n_rows,
+    }
+    facts = {**training_facts(fitted), "sizes": sizes, "validation": validation, "test": tested}
+    model = replace(model, facts=facts)
+    findings = (_divergence(outcome, fitted),) if outcome.name == "diverged" else ()
+    return Run(path, model.recipe, model.schema, model, history, outcome, validation, tested, sizes, findings)
+
+
+def _divergence(outcome: Outcome, fitted: Fitted) -> dict[str, Any]:
+    rate = fitted.plan.learning_rate
+    return {
+        "name": "diverged",
+        "severity": "error",
+        "place": f"epoch {fitted.training.checkpoint.epoch}",
+        "evidence": outcome.sentence,
+        "technique": "rate.learning_rate",
+        "advice": f"The rate {rate:g} is too high for this network: try {rate / 10:g} (--set learning_rate={rate / 10:g}).",
+    }
+
+
+def _status_at_end(run: Run) -> dict[str, Any]:
+    result = run.result or {}
+    return {
+        "state": "interrupted" if run.outcome.name == "interrupted" else "done",
+        "outcome": run.outcome.name,
+        "n_epochs": run.n_epochs,
+        "seconds": run.seconds,
+        "score_name": result.get("score"),
+        "score": result.get("value"),
+        "score_on": result.get("on"),
+        "ended": time.time(),
+    }
+
+
+def _try_status(directory: RunDirectory, values: Mapping[str, object]) -> None:
+    try:
+        directory.write_status(values)
+    except EntrenaError:
+        pass  # the first error is the one to tell
+
+
+def _parts(
+    recipe: Recipe, schema: Schema, examples: Examples, test_fraction: float, validation_data: Any
+) -> tuple[Parts, Examples | None]:
+    """Test rows first, then validation rows of what is left."""
+    test = None
+    if test_fraction > 0:
+        labels = examples.targets if schema.classes is not None else None
+        kept, held = hold_out(examples.n_rows, test_fraction, generator(recipe.random_state, "test"), labels)
+        examples, test = examples.take(kept), examples.take(held)
+    if validation_data is None:
+        return split_validation(recipe, schema, examples), test
+    validation = read_inputs(validation_data, schema.columns, target_names=schema.target_names)
+    if validation.targets is None:
+        raise DataError(f"{validation.source}: validation needs the target {', '.join(schema.target_names)}")
+    return Parts(examples, validation), test
+
+
+def _schema_of_start(start: Model, schema: Schema, examples: Examples) -> tuple[Schema, Examples]:
+    """The start's schema, with the examples' columns in its order.
+
+    Raises:
+        RunError: The data have other columns, another task or other classes than the model.
+    """
+    of = start.schema
+    missing = [column for column in of.columns if column not in schema.columns]
+    extra = [column for column in schema.columns if column not in of.columns]
+    if missing or extra:
+        said = [f"lack {', '.join(missing)}"] if missing else []
+        said += [f"have {', '.join(extra)} more"] if extra else []
+        raise RunError(f"{examples.source}: not the model's columns: the data {' and '.join(said)}")
+    if schema.task != of.task or len(schema.target_names) != len(of.target_names):
+        raise RunError(f"{examples.source}: the model is for {of.task} of {', '.join(of.target_names)}")
+    unknown = [str(label) for label in schema.classes or () if label not in (of.classes or ())]
+    if unknown:
+        raise RunError(f"{examples.source}: the model does not know the class {', '.join(unknown)}")
+    order = [schema.columns.index(column) for column in of.columns]
+    return of, replace(examples, inputs=examples.inputs[:, order], columns=of.columns)
+
+
+def _as_recipe(recipe: Recipe | Mapping[str, Any] | str | Path | None) -> Recipe:
+    if isinstance(recipe, Recipe):
+        return recipe
+    if isinstance(recipe, str | Path):
+        return Recipe.read(recipe)
+    return Recipe.make(recipe)
+
+
+def _absolute(data: str | Path) -> str:
+    """A file's path as it will be found again from another folder; an embedded set's name as it is."""
+    return str(Path(data).absolute()) if os.path.exists(data) else str(data)
+
+
+def _short_name(source: str) -> str:
+    return Path(source).stem or "data"
+
+
+def _fingerprint(examples: Examples) -> str:
+    """A checksum of columns, inputs and targets, by which a resumed run knows its data."""
+    digest = hashlib.sha256(repr((examples.columns, examples.target_names, examples.inputs.shape)).encode())
+    digest.update(np.ascontiguousarray(examples.inputs).data)
+    targets = examples.targets
+    if targets is not None:
+        digest.update(repr(targets.tolist()).encode() if targets.dtype == object else np.ascontiguousarray(targets).tobytes())
+    return digest.hexdigest()

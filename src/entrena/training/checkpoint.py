@@ -1,0 +1,95 @@
+"""The state of a run between two calls of the program, as arrays and plain numbers.
+
+Orders and rates are functions of seed, epoch and update number, so there is no generator to save: the position in the run
+is enough. Files are the business of the room `storage`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from entrena.errors import RunError
+from entrena.network.multilayer import Params
+from entrena.training.program import State
+from entrena.training.stopping import Best
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a run stands.
+
+    Attributes:
+        state: Weights and the optimizer's memory.
+        best_params: The best weights so far.
+        best: When and how good they were.
+        epoch: Epochs done.
+        update: Updates done of the epoch that follows.
+        partial_losses: The losses of the examples that these updates have seen.
+        seconds: Training time so far.
+    """
+
+    state: State
+    best_params: Params
+    best: Best
+    epoch: int
+    update: int
+    partial_losses: np.ndarray
+    seconds: float
+
+    @classmethod
+    def first(cls, state: State) -> Checkpoint:
+        """Before the first update: the initial weights are the best so far."""
+        return cls(state, state.params, Best(), 0, 0, np.zeros(0, np.float32), 0.0)
+
+    def to_parts(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Arrays by name, and a record of plain numbers."""
+        arrays = {"partial_losses": self.partial_losses}
+        for name, tree in (("state", self.state), ("best", self.best_params)):
+            for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+                arrays[name + jax.tree_util.keystr(path)] = np.asarray(leaf)
+        record = {
+            "epoch": self.epoch,
+            "update": self.update,
+            "best_epoch": self.best.epoch,
+            "best_value": self.best.value,
+            "seconds": self.seconds,
+        }
+        return arrays, record
+
+    @classmethod
+    def from_parts(cls, template: State, arrays: Mapping[str, np.ndarray], record: Mapping[str, Any]) -> Checkpoint:
+        """Rebuilds a checkpoint.
+
+        Args:
+            template: A freshly built state of the same structure; its tree and shapes say what must be there.
+            arrays: As `to_parts` made them.
+            record: As `to_parts` made it.
+
+        Raises:
+            RunError: The checkpoint is of another network or optimizer.
+        """
+
+        def fill(name: str, tree: Any) -> Any:
+            def leaf(path: Any, like: np.ndarray) -> np.ndarray:
+                key = name + jax.tree_util.keystr(path)
+                found = arrays.get(key)
+                if found is None or found.shape != like.shape or found.dtype != like.dtype:
+                    raise RunError(f"the checkpoint does not fit this recipe: {key} is missing or of another shape")
+                return found
+
+            return jax.tree_util.tree_map_with_path(leaf, tree)
+
+        return cls(
+            state=fill("state", template),
+            best_params=fill("best", template.params),
+            best=Best(int(record["best_epoch"]), float(record["best_value"])),
+            epoch=int(record["epoch"]),
+            update=int(record["update"]),
+            partial_losses=arrays["partial_losses"],
+            seconds=float(record["seconds"]),
+        )

@@ -1,0 +1,200 @@
+"""What a run will do, in numbers: the recipe's `none` and `auto` resolved for given data.
+
+Every rule here is a fixed function of shapes, never of a measured time: two equal runs are cut into the same calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from entrena.network.multilayer import Network
+from entrena.registry import Choice
+from entrena.training import rates
+from entrena.training.forms import choose_form
+from entrena.training.optimizers import OPTIMIZERS, default_learning_rate
+from entrena.training.order import n_batches
+from entrena.training.program import Structure
+from entrena.training.settings import RateSettings, RegularizationSettings, TrainingSettings
+
+SMALL_DATA = 2_000  # training rows below which early_stopping="auto" gives up none for validation
+VALIDATION_BLOCK = 1_024  # rows of one block of the validation pass
+MOST_EPOCHS_A_CALL = 16
+MOST_SNAPSHOT_BYTES = 4 * 2**20
+SHORT_EPOCH_SECONDS = 2e-3
+CALL_SECONDS = 0.5
+FLOPS_A_SECOND = 5e10  # of a small CPU; only the order of magnitude matters
+LEAST_UPDATE_SECONDS = 1e-6
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that the loop needs to know, apart from data and weights.
+
+    Attributes:
+        structure: What the program is compiled for.
+        n_rows: Training rows that are drawn (those of weight 0 are not).
+        batch_size: Examples of an update; with `whole_batch`, the rows of the padded table.
+        whole_batch: Every update sees all the rows as they lie, without a gather.
+        n_updates: Updates of an epoch.
+        max_epochs: Epochs of the run.
+        max_seconds: Limit of the training time, or None.
+        epochs_a_call: Epochs computed by one call of the program; 1 where an epoch takes several calls.
+        updates_a_call: Updates computed by one call, epoch by epoch.
+        learning_rate: η0, or the peak of one_cycle.
+        schedule: How it changes.
+        momentum: The momentum, or None where the optimizer has none.
+        optimizer_settings: The optimizer's own settings and `weight_decay`.
+        order: The name of the order of the examples.
+        patience: Epochs without improvement before the end, or None.
+        restore_best: Whether the best validated weights are the result.
+        scoring: The score that says which weights are best; None: the validation loss.
+        seed: Of the initial weights and the orders.
+        dtype: Of the weights.
+        device: The recipe's name of the device.
+    """
+
+    structure: Structure
+    n_rows: int
+    batch_size: int
+    whole_batch: bool
+    n_updates: int
+    max_epochs: int
+    max_seconds: float | None
+    epochs_a_call: int
+    updates_a_call: int
+    learning_rate: float
+    schedule: Choice
+    momentum: float | None
+    optimizer_settings: Mapping[str, Any]
+    order: str
+    patience: int | None
+    restore_best: bool
+    scoring: str | None
+    seed: int
+    dtype: str
+    device: str
+
+    @property
+    def n_run_updates(self) -> int:
+        """T: the updates of the whole run."""
+        return self.max_epochs * self.n_updates
+
+
+def round_up(n: int) -> int:
+    """The next size up of a ladder whose steps are at most an eighth: close sizes share one compiled program.
+
+    >>> [round_up(n) for n in (1, 15, 17, 100, 1437)]
+    [1, 15, 18, 104, 1536]
+    """
+    step = max(1, 2 ** (n.bit_length() - 4))
+    return -(-n // step) * step
+
+
+def batch_size(settings: TrainingSettings, n_rows: int) -> int:
+    """Examples of an update in the given mode."""
+    if settings.mode == "online":
+        return 1
+    if settings.mode == "batch":
+        return round_up(n_rows)
+    if settings.batch_size != "auto":
+        return min(settings.batch_size, round_up(n_rows))
+    size = 32
+    while size < 256 and n_rows > 160 * size:  # at least about 80 updates an epoch, where there are rows enough
+        size *= 2
+    return size
+
+
+def wants_validation(settings: TrainingSettings, n_rows: int) -> bool:
+    """Whether rows are held out for validation when the user gives none: always, never, or on data that is not small."""
+    if settings.early_stopping == "auto":
+        return n_rows >= SMALL_DATA
+    return settings.early_stopping
+
+
+def make_plan(
+    network: Network,
+    loss: str,
+    training: TrainingSettings,
+    rate: RateSettings,
+    regularization: RegularizationSettings,
+    *,
+    n_rows: int,
+    n_validation: int,
+    seed: int,
+    platform: str,
+) -> Plan:
+    """Resolves the settings for a network and a number of training rows.
+
+    Args:
+        network: The network, its sizes known.
+        loss: A name of `LOSSES` (never `auto`).
+        training: The recipe's section.
+        rate: The recipe's section.
+        regularization: The recipe's section.
+        n_rows: Training rows that can be drawn.
+        n_validation: Validation rows; 0: none.
+        seed: Of weights and orders.
+        platform: `cpu`, `gpu` or `tpu`.
+    """
+    optimizer = training.optimizer
+    entry = OPTIMIZERS[optimizer.name]
+    momentum = training.momentum if training.momentum is not None else entry.details.get("momentum")
+    has_momentum = "momentum" in entry.details["uses"] and bool(momentum)
+    size = batch_size(training, n_rows)
+    whole = training.mode == "batch"
+    n_updates = 1 if whole else n_batches(n_rows, size)
+    structure = Structure(
+        replace(network, initialization=None),
+        loss,
+        optimizer.name,
+        momentum=has_momentum,
+        nesterov=has_momentum and bool(training.nesterov),
+        decay=regularization.weight_decay > 0,
+        compute_dtype="bfloat16" if training.precision == "bfloat16" else None,
+        form=choose_form(network.n_weights, size, platform),
+    )
+    epochs_a_call, updates_a_call = _call_size(network, size, n_updates, n_validation)
+    settings = OPTIMIZERS.settings_of(optimizer)
+    if structure.decay:
+        settings["weight_decay"] = regularization.weight_decay
+    patient = training.early_stopping is True or not rates.has_end(rate.schedule)
+    validated = n_validation > 0 and training.early_stopping is not False
+    return Plan(
+        structure=structure,
+        n_rows=n_rows,
+        batch_size=size,
+        whole_batch=whole,
+        n_updates=n_updates,
+        max_epochs=training.max_epochs,
+        max_seconds=training.max_seconds,
+        epochs_a_call=min(epochs_a_call, training.max_epochs),
+        updates_a_call=updates_a_call,
+        learning_rate=rate.learning_rate if rate.learning_rate is not None else default_learning_rate(optimizer),
+        schedule=rate.schedule,
+        momentum=momentum if has_momentum else None,
+        optimizer_settings=settings,
+        order=training.order.name,
+        patience=training.patience if validated and patient else None,
+        restore_best=validated,
+        scoring=training.scoring.name if training.scoring else None,
+        seed=seed,
+        dtype="float64" if training.precision == "float64" else "float32",
+        device=training.device,
+    )
+
+
+def _call_size(network: Network, batch_size: int, n_updates: int, n_validation: int) -> tuple[int, int]:
+    """Epochs and updates of one call: several short epochs, one epoch, or a part of a long one."""
+    flops_a_row = 6 * network.n_weights  # a product forward and two backward, a multiplication and an addition each
+    update_seconds = max(LEAST_UPDATE_SECONDS, batch_size * flops_a_row / FLOPS_A_SECOND)
+    epoch_seconds = n_updates * update_seconds + n_validation * flops_a_row / 3 / FLOPS_A_SECOND
+    updates = min(round_up(n_updates), max(1, int(CALL_SECONDS / update_seconds)))
+    if updates < n_updates:
+        return 1, updates
+    snapshot_bytes = 3 * 8 * network.n_weights  # weights and two means, in the widest type
+    epochs = min(
+        MOST_EPOCHS_A_CALL, int(SHORT_EPOCH_SECONDS / epoch_seconds), MOST_SNAPSHOT_BYTES // max(1, snapshot_bytes)
+    )
+    return max(1, epochs), updates

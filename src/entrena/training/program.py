@@ -1,0 +1,283 @@
+"""The compiled program: some updates of the weights, in the order of the mathematics.
+
+The host decides, the program computes. The host sends, with each call, which examples each update sees (`order`), how much
+each counts (`weights`, already divided), and the rate and momentum of each update (`controls`). The program knows no
+schedule, no order of presentation, no weighting and no stopping rule. Everything that may differ between two runs of
+equal structure is an argument, never a constant: one program serves a whole grid search.
+
+A call computes `epochs` × `updates`: several short epochs at once, or a part of a long one. Updates beyond `n_updates`
+are padding and are not run at all, so momentum and Adam's means stay as they were. Nothing is donated: after Ctrl-C
+the state before the call is still there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.errors import JaxRuntimeError
+from jax.experimental.xla_metadata import set_xla_metadata
+from jaxtyping import Array, Bool, Float, Int
+
+from entrena.network.multilayer import Network, Params
+from entrena.registry import Choice
+from entrena.training.forms import COMPILER_OPTIONS, LOOP, ONE_FUNCTION
+from entrena.training.losses import LOSSES
+from entrena.training.optimizers import OPTIMIZERS, is_decoupled, transformation
+
+
+@dataclass(frozen=True)
+class Structure:
+    """All that a program is compiled for, except the shapes of its arguments; the key of the cache of programs.
+
+    Attributes:
+        network: The network; how its first weights were drawn does not matter here.
+        loss: A name of `LOSSES` (never `auto`).
+        optimizer: The optimizer's name; its settings are arguments.
+        momentum: Whether the optimizer has a momentum.
+        nesterov: Whether that is Nesterov's.
+        decay: Whether there is a weight decay.
+        compute_dtype: The type of the products in the forward and backward pass, where it is not the weights' own.
+        form: `loop`, or `one_function` (see `forms`).
+    """
+
+    network: Network
+    loss: str
+    optimizer: str
+    momentum: bool = False
+    nesterov: bool = False
+    decay: bool = False
+    compute_dtype: str | None = None
+    form: str = LOOP
+
+
+class State(NamedTuple):
+    """What training changes: the weights, and the optimizer's memory."""
+
+    params: Params
+    opt_state: Any
+
+
+class Data(NamedTuple):
+    """The examples, once on the device; `validation_*` are cut into equal blocks, or have no blocks at all."""
+
+    inputs: Float[Array, "rows inputs"]
+    targets: Float[Array, "rows outputs"]
+    validation_inputs: Float[Array, "blocks block_rows inputs"]
+    validation_targets: Float[Array, "blocks block_rows outputs"]
+
+
+class Block(NamedTuple):
+    """What the host decides for one call.
+
+    Attributes:
+        order: The rows of each update, −1 where a batch is short; None: every update sees all rows, as they lie.
+        weights: The coefficient of each example in the loss of its update.
+        controls: `learning_rate`, and `momentum` where the optimizer has one, of each update.
+        n_updates: How many of the updates are real, epoch by epoch.
+        look: Whether the network is validated after each epoch.
+    """
+
+    order: Int[np.ndarray, "epochs updates batch"] | None
+    weights: Float[Array, "epochs updates batch"]
+    controls: dict[str, Float[np.ndarray, "epochs updates"]]
+    n_updates: Int[np.ndarray, " epochs"]
+    look: Bool[np.ndarray, " epochs"]
+
+
+class Result(NamedTuple):
+    """What a call returns.
+
+    Attributes:
+        state: After the last update.
+        snapshots: The state after each epoch, so that the host can go back to any of them; None for a single epoch.
+        losses: The loss of each example in each update, before that update, without penalties.
+        squared_weights: Σw² over all weights without biases, after each epoch.
+        validation_z: The output layer's net inputs for the validation rows after each epoch.
+        validation_losses: The validation rows' losses.
+    """
+
+    state: State
+    snapshots: State | None
+    losses: Float[Array, "epochs updates batch"]
+    squared_weights: Float[Array, " epochs"]
+    validation_z: Float[Array, "epochs blocks block_rows outputs"]
+    validation_losses: Float[Array, "epochs blocks block_rows"]
+
+
+Settings = dict[str, Any]  # the optimizer's settings and `weight_decay`, as traced numbers
+
+
+def initial_state(structure: Structure, params: Params) -> State:
+    """The state before the first update: the optimizer's memory is empty. NumPy in, NumPy out, nothing is compiled."""
+    momentum = 0.0 if structure.momentum else None
+    settings = {setting.name: setting.default for setting in OPTIMIZERS[structure.optimizer].settings}
+    optimizer = transformation(Choice(structure.optimizer), momentum, structure.nesterov, settings)
+    shapes = jax.eval_shape(optimizer.init, params)
+    return State(params, jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes))
+
+
+def batch_losses(
+    structure: Structure, params: Params, X: Float[Array, "batch inputs"], targets: Float[Array, "batch outputs"]
+) -> tuple[Float[Array, " batch"], Float[Array, "batch outputs"]]:
+    """The loss of each example, and the output layer's net inputs."""
+    if structure.compute_dtype is not None:
+        params, X = jax.tree.map(lambda leaf: leaf.astype(structure.compute_dtype), (params, X))
+    z = structure.network.net_inputs(params, X).astype(targets.dtype)
+    function = LOSSES[structure.loss].function
+    assert function is not None
+    return function(z, targets, structure.network.output), z
+
+
+def update(
+    structure: Structure,
+    state: State,
+    batch: tuple[Float[Array, "batch inputs"], Float[Array, "batch outputs"], Float[Array, " batch"]],
+    controls: dict[str, Float[Array, ""]],
+    settings: Settings,
+) -> tuple[State, Float[Array, " batch"]]:
+    """One update: losses → gradients → step → new weights. Returns the losses before it."""
+    X, targets, weights = batch
+    params, opt_state = state
+
+    def objective(params: Params) -> tuple[Float[Array, ""], Float[Array, " batch"]]:
+        losses, _ = batch_losses(structure, params, X, targets)
+        return jnp.sum(weights * losses), losses
+
+    gradients, losses = jax.grad(objective, has_aux=True)(params)
+    decoupled = is_decoupled(Choice(structure.optimizer))
+    if structure.decay and not decoupled:
+        gradients = _add_decay(gradients, params, settings["weight_decay"])
+    optimizer = _optimizer(structure, controls, settings)
+    step, opt_state = optimizer.update(gradients, opt_state, params)
+    if structure.decay and decoupled:
+        step = _add_decay(step, params, settings["weight_decay"])
+    rate = controls["learning_rate"]
+    params = jax.tree.map(lambda w, s: w - rate * s, params, step)
+    return State(params, opt_state), losses
+
+
+def run_block(structure: Structure, state: State, data: Data, block: Block, settings: Settings) -> Result:
+    """The whole program: for each epoch its updates, then a look at the validation rows."""
+
+    def run_epoch(state: State, epoch: tuple[Any, ...]) -> tuple[State, tuple[Any, ...]]:
+        order, weights, controls, n_updates, look = epoch
+        state, losses = _updates(structure, state, data, order, weights, controls, n_updates, settings)
+        validation = jax.lax.cond(look, lambda: _validate(structure, state, data), lambda: _no_validation(data))
+        squared = sum(jnp.sum(jnp.square(layer["weights"])) for layer in state.params)
+        return state, (state, losses, squared, *validation)
+
+    epochs = (block.order, block.weights, block.controls, block.n_updates, block.look)
+    if len(block.n_updates) == 1:  # no scan and no snapshots, which would be a copy of large weights
+        state, (_, *seen) = run_epoch(state, jax.tree.map(lambda values: values[0], epochs))
+        return Result(state, None, *(jnp.expand_dims(values, 0) for values in seen))
+    state, (snapshots, losses, squared, z, validation_losses) = jax.lax.scan(run_epoch, state, epochs)
+    return Result(state, snapshots, losses, squared, z, validation_losses)
+
+
+def _updates(
+    structure: Structure,
+    state: State,
+    data: Data,
+    order: Int[Array, "updates batch"] | None,
+    weights: Float[Array, "updates batch"],
+    controls: dict[str, Float[Array, " updates"]],
+    n_updates: Int[Array, ""],
+    settings: Settings,
+) -> tuple[State, Float[Array, "updates batch"]]:
+    def body(i: Int[Array, ""], carry: tuple[State, Any]) -> tuple[State, Any]:
+        state, losses = carry
+        X, targets = (data.inputs, data.targets) if order is None else _gather(data, order[i])
+        now = {name: values[i] for name, values in controls.items()}
+        state, losses_now = update(structure, state, (X, targets, weights[i]), now, settings)
+        return state, losses.at[i].set(losses_now)
+
+    def loop(state: State, losses: Float[Array, "updates batch"]) -> tuple[State, Float[Array, "updates batch"]]:
+        return jax.lax.fori_loop(0, n_updates, body, (state, losses))
+
+    losses = jnp.zeros_like(weights)
+    if structure.form == ONE_FUNCTION:
+        # Closed-over arrays become arguments of the inner call; XLA emits that call as one native function.
+        state, losses = jax.jit(loop)(state, losses)
+        return state, set_xla_metadata(losses, xla_cpu_small_call="true", inlineable="false")
+    return loop(state, losses)
+
+
+def _gather(data: Data, rows: Int[Array, " batch"]) -> tuple[Float[Array, "batch inputs"], Float[Array, "batch outputs"]]:
+    # "clip" reads row 0 for −1; its weight is 0.
+    return jnp.take(data.inputs, rows, axis=0, mode="clip"), jnp.take(data.targets, rows, axis=0, mode="clip")
+
+
+def _validate(structure: Structure, state: State, data: Data) -> tuple[Array, Array]:
+    def one(_: None, block: tuple[Array, Array]) -> tuple[None, tuple[Array, Array]]:
+        losses, z = batch_losses(structure, state.params, *block)
+        return None, (z, losses)
+
+    return jax.lax.scan(one, None, (data.validation_inputs, data.validation_targets))[1]
+
+
+def _no_validation(data: Data) -> tuple[Array, Array]:
+    return jnp.zeros_like(data.validation_targets), jnp.zeros_like(data.validation_targets[..., 0])
+
+
+def _add_decay(tree: Params, params: Params, decay: Float[Array, ""]) -> Params:
+    """Adds λ·w to the weights of every layer, not to its biases."""
+    return tuple(
+        {"weights": g["weights"] + decay * w["weights"], "biases": g["biases"]}
+        for g, w in zip(tree, params, strict=True)
+    )
+
+
+def _optimizer(structure: Structure, controls: dict[str, Any], settings: Settings) -> optax.GradientTransformation:
+    own = {name: value for name, value in settings.items() if name != "weight_decay"}
+    momentum = controls["momentum"] if structure.momentum else None
+    return transformation(Choice(structure.optimizer), momentum, structure.nesterov, own)
+
+
+@lru_cache(maxsize=256)
+def compiled(structure: Structure, networks: Literal["one", "shared_order", "own_order"] = "one") -> Any:
+    """The jitted program of a structure, made once in a process.
+
+    Args:
+        structure: What it is compiled for.
+        networks: `one`; `shared_order`: K networks at once, their state, controls and settings with a leading axis K;
+            `own_order`: the same, with an order and weights for each.
+    """
+
+    def block_program(state: State, data: Data, block: Block, settings: Settings) -> Result:
+        return run_block(structure, state, data, block, settings)
+
+    options = COMPILER_OPTIONS.get(structure.form)
+    if networks == "one":
+        return jax.jit(block_program, compiler_options=options)
+    own = 0 if networks == "own_order" else None
+    axes = Block(order=own, weights=own, controls=0, n_updates=None, look=None)  # type: ignore[arg-type]
+    return jax.jit(jax.vmap(block_program, in_axes=(0, None, axes, 0)), compiler_options=options)
+
+
+_refused: set[Structure] = set()  # structures whose one-function form this XLA cannot compile
+
+
+def accepted(structure: Structure) -> Structure:
+    """The structure in the form that will run: the ordinary one where the compiler has refused the other."""
+    return replace(structure, form=LOOP) if structure in _refused else structure
+
+
+def call(structure: Structure, state: State, data: Data, block: Block, settings: Settings) -> Result:
+    """Runs the program of one network; returns before the device has finished.
+
+    The one-function form rests on an undocumented option of XLA: where compilation refuses it, the ordinary form runs.
+    """
+    structure = accepted(structure)
+    try:
+        return compiled(structure)(state, data, block, settings)
+    except JaxRuntimeError:
+        if structure.form == LOOP:
+            raise
+        _refused.add(structure)
+        return call(structure, state, data, block, settings)

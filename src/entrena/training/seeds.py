@@ -1,0 +1,27 @@
+"""Randomness on the host: one generator for each purpose, all from the run's seed.
+
+A generator is a function of seed, purpose and number, so nothing of it has to be saved: a resumed run makes it anew.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+Purpose = Literal["order", "weights", "validation", "test"]
+
+# The numbers are part of the meaning of a seed: changing one changes every result. None is 0, because NumPy's seed
+# sequences take trailing zeros for absent.
+_NUMBER: dict[Purpose, int] = {"order": 1, "weights": 2, "validation": 3, "test": 4}
+
+
+def generator(seed: int, purpose: Purpose, number: int = 0) -> np.random.Generator:
+    """The generator for one purpose.
+
+    Args:
+        seed: The run's `random_state`.
+        purpose: What it is for.
+        number: Which of several, such as the epoch of an order.
+    """
+    return np.random.default_rng((seed, _NUMBER[purpose], number))
