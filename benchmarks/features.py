@@ -55,10 +55,10 @@ def section(workload: Workload, reports: dict[str, list[dict[str, float]]]) -> s
     return f"## {workload.name}: {workload.text}\n\n{report.table(header, rows)}"
 
 
-METHOD = """Each feature alone, against sgd with momentum 0.9 at a constant rate with the history of the loss and nothing
-else. Time of an update from the second epoch on; the last column is what the call of `train` needs more for all the
-rest (preparing, compiling from the warm cache, the first epoch, writing the model). Variants run alternately, each
-measurement in a process of its own; medians of paired ratios with the order-statistic interval."""
+METHOD = """Each feature alone, against sgd with momentum 0.9 at a constant rate with the history of the loss and
+nothing else. Time of an update from the second epoch on; the last column is what the call of `train` needs more for
+all the rest (preparing, compiling or reading the cache, the first epoch, writing the model). Variants run
+alternately, each measurement in a process of its own; medians of paired ratios with the order-statistic interval."""
 
 
 def main() -> None:

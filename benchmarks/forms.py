@@ -6,6 +6,7 @@ python -m benchmarks.forms       # about 2 minutes on 2 cores
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sys
 from dataclasses import replace
@@ -32,7 +33,7 @@ EPOCH_FLOPS = 1e9
 
 def workload_of(sizes: tuple[int, ...], batch_size: int) -> Workload:
     """Enough updates an epoch that the work between epochs does not count, and few enough for the slower form."""
-    flops = 6 * batch_size * sum((m + 1) * n for m, n in zip(sizes, sizes[1:], strict=False))
+    flops = 6 * batch_size * sum((m + 1) * n for m, n in itertools.pairwise(sizes))
     n_updates = int(min(4_000, max(100, EPOCH_FLOPS / flops)))
     return Workload("forms", sizes, batch_size, n_updates * batch_size, 1e-3, 4)
 
@@ -81,7 +82,7 @@ def main() -> None:
         return
     raw, rows = {}, []
     for sizes in NETWORKS:
-        n_weights = sum((m + 1) * n for m, n in zip(sizes, sizes[1:], strict=False))
+        n_weights = sum((m + 1) * n for m, n in itertools.pairwise(sizes))
         row = ["-".join(map(str, sizes)), f"{n_weights:,}"]
         for batch_size in BATCH_SIZES:
             command = [sys.executable, "-m", "benchmarks.forms", "--one", json.dumps([sizes, batch_size, "relu"])]
@@ -91,8 +92,9 @@ def main() -> None:
             print(f"{row[0]}, batch {batch_size}: {row[-1]}", file=sys.stderr, flush=True)
         rows.append(row)
     header = ["network", "weights", *(f"batch {size}" for size in BATCH_SIZES)]
-    text = """µs per update as `loop` / as `one_function` (relu, sgd with momentum, softmax with cross-entropy), then the
-median ratio: above 1, bold, `one_function` is faster; *refused*: the compiler does not make it, and the ordinary form runs."""
+    text = """µs per update as `loop` / as `one_function` (relu, sgd with momentum, softmax with cross-entropy), then
+the median ratio: above 1, bold, `one_function` is faster; *refused*: the compiler does not make it, and the ordinary
+form runs."""
     report.write("forms", "The two forms of the training program", [text, report.table(header, rows)],
                  {"microseconds_per_update": raw}, seeds=f"data, weights and order {SEED}")  # fmt: skip
 

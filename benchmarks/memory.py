@@ -9,7 +9,6 @@ import argparse
 import json
 import resource
 import sys
-import time
 import warnings
 
 import numpy as np
@@ -99,58 +98,48 @@ TRAINERS = {
 }
 
 
-def one(trainer: str, n_epochs: int, n_rows: int) -> dict[str, float]:
+def one(trainer: str, n_epochs: int, n_rows: int) -> dict[str, int]:
     """Measures in this process: what the program holds without data, then with them, then at most while training."""
     train = TRAINERS[trainer]
     train(*make(20 * BATCH_SIZE), 1)  # so that libraries and compiled code do not count as the data's
     before_data = resident()
     inputs, classes = make(n_rows)
-    with_data, start = resident(), time.perf_counter()
-    peak_before = peak()
+    with_data, peak_before = resident(), peak()
     train(inputs, classes, n_epochs)
     assert peak() > peak_before, "the peak was before training"
     size = inputs.nbytes + classes.nbytes
-    return {"before_data": before_data, "with_data": with_data, "peak": peak(), "data": size,
-            "seconds": time.perf_counter() - start}  # fmt: skip
+    return {"before_data": before_data, "with_data": with_data, "peak": peak(), "data": size}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=N_ROWS)
-    parser.add_argument(
-        "--one", nargs=2, help=argparse.SUPPRESS
-    )  # a measurement in its own process: trainer and epochs
+    # A measurement in its own process: trainer and epochs.
+    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
         print(json.dumps(one(options.one[0], int(options.one[1]), options.rows)))
         return
     raw, rows = {}, []
     for name, (trainer, n_epochs) in ROWS.items():
-        command = [
-            sys.executable,
-            "-m",
-            "benchmarks.memory",
-            "--rows",
-            str(options.rows),
-            "--one",
-            trainer,
-            str(n_epochs),
-        ]
-        result = processes.last_object(processes.run(command, processes.environment()))
-        raw[name] = result
-        data = result["data"]
-        row = [(result["peak"] - result["before_data"]) / data, (result["peak"] - result["with_data"]) / data]
-        rows.append(
-            [name, f"{result['peak'] / 2**20:,.0f}", *(f"{value:.2f}" for value in row), f"{result['seconds']:.1f}"]
-        )
+        options_of_one = ["--rows", str(options.rows), "--one", trainer, str(n_epochs)]
+        command = [sys.executable, "-m", "benchmarks.memory", *options_of_one]
+        held = raw[name] = processes.last_object(processes.run(command, processes.environment()))
+        rows.append([name, f"{held['peak'] / 2**20:,.0f}", share(held, "before_data"), share(held, "with_data")])
         print(" ".join(rows[-1]), file=sys.stderr, flush=True)
-    text = f"""{options.rows:,} × {N_COLUMNS} float32 with two classes, {rows and data / 2**20:.0f} MiB, handed in as arrays;
-network {N_COLUMNS}-{"-".join(map(str, HIDDEN))}-2, batch {BATCH_SIZE}. Peak of the process' resident memory; libraries and compiled code,
+    hidden = "-".join(map(str, HIDDEN))
+    size = f"{held['data'] / 2**20:.0f} MiB"
+    about = f"""{options.rows:,} × {N_COLUMNS} float32 with two classes, {size}, handed in as arrays;
+network {N_COLUMNS}-{hidden}-2, batch {BATCH_SIZE}. Peak of the process' resident memory; libraries and compiled code,
 measured by a small training before, are taken off in the other columns. 1.00 = as much memory as the data have."""
-    header = ["", "peak, MiB", "data and training / data", "training alone / data", "seconds of the call"]
-    report.write(
-        "memory", "Memory", [text, report.table(header, rows)], {"bytes": raw}, seeds=f"data and weights {SEED}"
-    )
+    header = ["", "peak, MiB", "data and training / data", "training alone / data"]
+    sections = [about, report.table(header, rows)]
+    report.write("memory", "Memory", sections, {"bytes": raw}, seeds=f"data and weights {SEED}")
+
+
+def share(held: dict[str, int], since: str) -> str:
+    """How much more than at some time the process held at most, as a multiple of the data's size."""
+    return f"{(held['peak'] - held[since]) / held['data']:.2f}"
 
 
 if __name__ == "__main__":

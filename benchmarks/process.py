@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import processes, report
-from benchmarks.ratios import Interval, median_interval, number, paired_ratios, run_alternately
+from benchmarks.ratios import Interval, median_interval, met, number, paired_ratios, run_alternately
 
 SETS = ("iris", "digits")
 ROUNDS = 9
@@ -33,14 +33,12 @@ def train_entrena(name: str, folder: str, cache: str) -> dict[str, Any]:
 
 def same_job(name: str) -> tuple[str, str, str]:
     """What scikit-learn has to do to do as much: hidden layers, batch size, epochs."""
-    from entrena import Recipe
+    from entrena import train
     from entrena.training.plan import batch_size
 
-    with tempfile.TemporaryDirectory() as folder:
-        run = train_entrena(name, folder, str(processes.BUILD / "cache"))
-        recipe = Recipe.read(next(Path(folder).glob("runs/*/recipe.toml")))
-    n_rows = run["rows"]["training"]
-    return ",".join(map(str, recipe.network.hidden)), str(batch_size(recipe.training, n_rows)), str(run["n_epochs"])
+    run = train(None, name, save=False)
+    size = batch_size(run.recipe.training, run.sizes["training"])
+    return ",".join(map(str, run.recipe.network.hidden)), str(size), str(run.n_epochs)
 
 
 def clock(work: Callable[[str], object]) -> Callable[[], float]:
@@ -76,7 +74,7 @@ def section(name: str, job: tuple[str, str, str], times: dict[str, list[float]])
         if learner in TARGETS:
             ratio: Interval = median_interval(paired_ratios(times[PEER], seconds))
             goal = TARGETS[learner]
-            row += [ratio, f"{goal:.2f}", "yes" if ratio.low >= goal else "**no**"]
+            row += [ratio, f"{goal:.2f}", met(ratio, goal)]
         rows.append(row + [""] * (5 - len(row)))
     header = ["process", "seconds", "scikit-learn's time / its time [95 %]", "target: at least", "met"]
     hidden, batch_size, n_epochs = job
@@ -85,8 +83,8 @@ def section(name: str, job: tuple[str, str, str], times: dict[str, list[float]])
 
 METHOD = """Wall-clock time of a whole process: start, import, load, split (a fifth for the score), scale, train, score.
 entrena as `entrena train NAME --json` with all its defaults, run directory and model file included; scikit-learn as
-`scikit_script.py`, float32, as many epochs with the same hidden layers and batch size, adam. Cold: the folder of compiled
-programs is empty. Processes run alternately; medians of paired ratios with the order-statistic interval."""
+`scikit_script.py`, float32, as many epochs with the same hidden layers and batch size, adam. Cold: the folder of
+compiled programs is empty. Processes run alternately; medians of paired ratios with the order-statistic interval."""
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ UNSET = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS", "OMP_N
 
 
 def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The variables of a measured process: compilation caches in `build/`, so that they are warm from round to round."""
+    """The variables of a measured process; compilation caches lie in `build/` and are warm from round to round."""
     kept = {name: value for name, value in os.environ.items() if name not in UNSET}
     own = {
         "XDG_CACHE_HOME": str(BUILD / "cache"),

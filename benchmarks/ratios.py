@@ -75,6 +75,13 @@ def paired_ratios(numerator: Sequence[float], denominator: Sequence[float]) -> l
     return [a / b for a, b in zip(numerator, denominator, strict=False)]
 
 
+def met(interval: Interval, goal: float) -> str:
+    """Whether a target is met, in words: the interval's lower end decides."""
+    if interval.coverage < CONFIDENCE:
+        return "too few rounds"
+    return "yes" if interval.low >= goal else "**no**"
+
+
 def number(value: float) -> str:
     """Three digits or all before the point: `0.163`, `17.5`, `84,400`.
 

@@ -19,8 +19,8 @@ from entrena.preprocessing import Preprocessor, TargetCoder, class_weights
 from entrena.recipe import Recipe
 from entrena.training import scores
 from entrena.training.checkpoint import Checkpoint
-from entrena.training.compilation import find_device
-from entrena.training.loop import Training, TrainingPart, ValidationPart, Watchers, drawn_rows, train_network
+from entrena.training.compilation import find_device, precision
+from entrena.training.loop import Training, TrainingPart, ValidationPart, Watchers, train_network
 from entrena.training.plan import Plan, make_plan, wants_validation
 from entrena.training.program import initial_state
 from entrena.training.seeds import generator
@@ -69,7 +69,8 @@ class Prepared:
     def template(self) -> Any:
         """A state of the right tree and shapes, to read a checkpoint into."""
         params = self.network.initialize(generator(self.plan.seed, "weights"), self.plan.dtype)
-        return initial_state(self.plan.structure, params)
+        with precision(self.plan.dtype):
+            return initial_state(self.plan.structure, params)
 
 
 def split_validation(recipe: Recipe, schema: Schema, examples: Examples, weight: np.ndarray | None = None) -> Parts:
@@ -132,7 +133,7 @@ def prepare(recipe: Recipe, schema: Schema, parts: Parts, *, start: Model | None
         recipe.training,
         recipe.rate,
         recipe.regularization,
-        n_rows=len(drawn_rows(weight, examples.n_rows)),
+        n_rows=examples.n_rows if weight is None else int(np.count_nonzero(weight)),
         n_validation=0 if validation is None else len(validation.inputs),
         seed=recipe.random_state,
         platform=platform,
@@ -209,8 +210,9 @@ def _training_weight(recipe: Recipe, schema: Schema, parts: Parts) -> np.ndarray
     counts = weight > 0
     if not counts.any():
         raise DataError("sample_weight: every weight is 0; at least one row must count")
-    weight = weight / weight[counts].mean()
-    return None if np.all(weight == weight[0]) else weight
+    if np.all(weight == weight[0]):
+        return None
+    return weight / weight[counts].mean()
 
 
 def _coded(coder: TargetCoder, examples: Examples, schema: Schema, output: str, dtype: str) -> np.ndarray:

@@ -114,7 +114,7 @@ class Recipe(BaseModel):
         if not problems:
             problems = _contradictions(self)
         if problems:
-            raise RecipeError(sorted(problems, key=_position))
+            raise RecipeError(sorted(dict.fromkeys(problems), key=_position))
 
     @classmethod
     def make(cls, values: Mapping[str, Any] | None = None) -> Self:
@@ -124,7 +124,7 @@ class Recipe(BaseModel):
     def change(self, values: Mapping[str, Any]) -> Self:
         """This recipe with some choices changed, by short or full key; `None` is a value like any other."""
         plain = self.to_plain()
-        changes, problems = _sorted_into_sections(values)
+        changes, problems = _sorted_into_sections(values, plain)
         if problems:
             raise RecipeError(problems)
         for name, value in changes.items():
@@ -253,8 +253,13 @@ def _parse_value(text: str) -> Any:
     return [int(part) for part in parts] if len(parts) > 1 and all(part.isdigit() for part in parts) else text
 
 
-def _sorted_into_sections(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
-    """Values by section; short names, full keys and settings of a choice (`activation.alpha`) find their place."""
+def _sorted_into_sections(
+    values: Mapping[str, Any], base: Mapping[str, Any] | None = None
+) -> tuple[dict[str, Any], list[Problem]]:
+    """Values by section; short names, full keys and settings of a choice (`activation.alpha`) find their place.
+
+    A setting belongs to the choice that is given beside it, else to that of `base`, else to the default.
+    """
     names, tables = keys(), sections()
     sorted_: dict[str, Any] = {}
     settings: list[tuple[str, str, Any]] = []
@@ -287,15 +292,16 @@ def _sorted_into_sections(values: Mapping[str, Any]) -> tuple[dict[str, Any], li
         if name not in names:
             problems.append(_unknown(name))
             continue
-        _add_setting(sorted_, names[name], setting, value)
+        _add_setting(sorted_, base or {}, names[name], setting, value)
     return sorted_, problems
 
 
-def _add_setting(sorted_: dict[str, Any], key: str, setting: str, value: Any) -> None:
-    """Puts `activation.alpha = 0.5` into the table of the choice, given or default."""
+def _add_setting(sorted_: dict[str, Any], base: Mapping[str, Any], key: str, setting: str, value: Any) -> None:
+    """Puts `activation.alpha = 0.5` into the table of the choice."""
     section, _, name = key.partition(".")
     table = sorted_.setdefault(section, {})
-    chosen = table.get(name, sections()[section].model_fields[name].default)
+    before = base.get(section, {}).get(name, sections()[section].model_fields[name].default)
+    chosen = table.get(name, before)
     if isinstance(chosen, Choice):
         chosen = chosen.to_plain()
     table[name] = {**(chosen if isinstance(chosen, Mapping) else {"name": chosen}), setting: value}
@@ -392,7 +398,7 @@ def _toml(value: Any) -> str:
     if isinstance(value, float):
         return repr(value)
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+        return _toml_text(value)
     if isinstance(value, Mapping):
         items = ", ".join(f"{_toml_key(str(name))} = {_toml(item)}" for name, item in value.items() if item is not None)
         return "{" + items + "}"
@@ -401,4 +407,9 @@ def _toml(value: Any) -> str:
 
 def _toml_key(name: str) -> str:
     bare = bool(name) and all(letter.isascii() and (letter.isalnum() or letter in "-_") for letter in name)
-    return name if bare else json.dumps(name, ensure_ascii=False)
+    return name if bare else _toml_text(name)
+
+
+def _toml_text(text: str) -> str:
+    # JSON's escapes are TOML's too; TOML wants one more.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -90,10 +90,14 @@ def interval(low: float | None, high: float | None, *, low_open: bool = False, h
     """
     parts = []
     if low is not None:
-        parts.append(f"{'above' if low_open else 'at least'} {low:g}")
+        parts.append(f"{'above' if low_open else 'at least'} {_number(low)}")
     if high is not None:
-        parts.append(f"{'below' if high_open else 'at most'} {high:g}")
+        parts.append(f"{'below' if high_open else 'at most'} {_number(high)}")
     return " " + " and ".join(parts) if parts else ""
+
+
+def _number(value: float) -> str:
+    return f"{int(value):,}" if value == int(value) else f"{value:g}"
 
 
 @dataclass(frozen=True)

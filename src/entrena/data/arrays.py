@@ -38,7 +38,7 @@ def as_array(values: Any, what: str) -> np.ndarray:
 
 
 def input_names(n_columns: int) -> tuple[str, ...]:
-    """The names that the columns of an array get: x0, x1, …"""
+    """The names that the columns of an array get, from x0 on."""
     return tuple(f"x{column}" for column in range(n_columns))
 
 

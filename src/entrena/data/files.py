@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".csv", ".parquet")
 
-# From so many rows Polars guesses the types of a CSV file's columns; where a later row does not fit, all rows are looked
-# at, which takes ten times as long.
+# From so many rows Polars guesses the types of a CSV file's columns; where a later row does not fit, all rows are
+# looked at, which takes ten times as long.
 ROWS_TO_GUESS_TYPES = 1000
 
 # The first bytes of files that carry the wrong name.
@@ -179,7 +179,7 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     number = 0
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            for number, fields in enumerate(csv.reader(file, strict=True), start=1):  # noqa: B007
+            for number, fields in enumerate(csv.reader(file, strict=True), start=1):
                 yield number, fields
     except UnicodeDecodeError:
         raise DataError(f"{path.name} is not a CSV file in UTF-8: {_not_utf8(path)}; save it as CSV in UTF-8") from None

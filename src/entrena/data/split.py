@@ -31,10 +31,7 @@ def hold_out(
         raise DataError(f"holding rows out needs at least 2 rows, the data have {n_rows}")
     n_held = min(max(round(share * n_rows), 1), n_rows - 1)
     order = generator.permutation(n_rows)
-    if labels is None:
-        held = order[:n_held]
-    else:
-        held = _stratified(order, n_held, labels)
+    held = order[:n_held] if labels is None else _stratified(order, n_held, labels)
     is_held = np.zeros(n_rows, dtype=bool)
     is_held[held] = True
     return np.flatnonzero(~is_held), np.flatnonzero(is_held)

@@ -43,7 +43,7 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         device: `auto`, `cpu`, `gpu`, `gpu:1`, …
         learning_rate: η0, or the peak of one_cycle; None: the optimizer's own.
         schedule: How the rate changes.
-        weight_decay: λ.
+        weight_decay: λ; None: the optimizer's own.
         random_state: Seed; also a NumPy generator, or None for a seed from the system.
         verbose: Whether a progress bar is shown.
         callbacks: Functions called with a `Progress` after each epoch.
@@ -92,7 +92,7 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         device: str = "auto",
         learning_rate: float | None = None,
         schedule: Any = "one_cycle",
-        weight_decay: float = 1e-4,
+        weight_decay: float | None = None,
         random_state: Any = 0,
         verbose: bool = False,
         callbacks: Any = None,

@@ -215,8 +215,8 @@ def class_weights(
 ) -> np.ndarray:
     """The weight that each row gets from its class; sample weights are not multiplied in.
 
-    `balanced`: n/(k·n_c) for a class of n_c of the n rows, with k classes; n and n_c are sums of sample weights. A table
-    gives the classes' weights, 1 where a class is not named.
+    `balanced`: n/(k·n_c) for a class of n_c of the n rows, with k classes; n and n_c are sums of sample weights. A
+    table gives the classes' weights, 1 where a class is not named.
 
     Args:
         settings: The choice of `class_weight`.

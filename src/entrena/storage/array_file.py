@@ -45,7 +45,7 @@ def to_bytes(arrays: Mapping[str, np.ndarray], key: str, text: str) -> bytes:
         ModelFileError: The header would be larger than `MAX_HEADER_BYTES`.
         TypeError: An array has a dtype that the format cannot hold.
     """
-    data = save({name: _contiguous(name, arrays[name]) for name in sorted(arrays)}, metadata={key: text})
+    data = save({name: _contiguous(name, array) for name, array in arrays.items()}, metadata={key: text})
     header_bytes = int.from_bytes(data[:_LENGTH_BYTES], "little")
     if header_bytes > MAX_HEADER_BYTES:
         raise ModelFileError(

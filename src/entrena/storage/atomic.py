@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -70,7 +69,7 @@ def make_folder(path: str | os.PathLike[str]) -> None:
 
 def temporary_name() -> str:
     """A fresh name for what will be renamed into its place."""
-    return f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}"
+    return f"{TEMPORARY_PREFIX}{os.urandom(6).hex()}"
 
 
 def force_folder(folder: Path) -> None:

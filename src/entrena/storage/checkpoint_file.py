@@ -45,7 +45,7 @@ def save_checkpoint(
             numbers and arrays, which come back as plain numbers and lists.
 
     Raises:
-        StorageError: It could not be written; the one before still holds.
+        StorageError: It could not be written; the folder still holds a whole pair.
     """
     folder = Path(folder)
     make_folder(folder)

@@ -10,7 +10,6 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
@@ -28,8 +27,7 @@ class HistoryWriter:
     """Appends records to `history.jsonl`.
 
     Lines wait in memory up to `FLUSH_SECONDS`. Call `flush(durable=True)` before a checkpoint that counts them, so that
-    a resumed run finds them. Where a write fails the file is cut back to whole lines and the records are kept for the
-    next try.
+    a resumed run finds them. Where a write fails the records are kept for the next try.
 
     Args:
         path: The file; made where it does not exist, continued where it does.
@@ -65,13 +63,8 @@ class HistoryWriter:
         data = "".join(self._waiting).encode("ascii")
         with writing_to(self.path):
             descriptor = self._open_descriptor()
-            self._cut()  # An interrupted flush may have left half a line.
-            try:
-                write_all(descriptor, data)
-            except OSError:
-                with suppress(OSError):
-                    self._cut()
-                raise
+            self._cut()  # A flush that failed may have left half a line, which readers leave out until now.
+            write_all(descriptor, data)
             self._size += len(data)
             self._waiting.clear()
             self._flushed_at = self._clock()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import time
 from pathlib import Path
 
@@ -52,6 +51,8 @@ def _from_proc(pid: int) -> str | None:
 
 def _from_ps(pid: int) -> str | None:
     """Other systems with the POSIX command `ps`; None also where there is no such command."""
+    import subprocess  # Only here, since most systems need it never.
+
     try:
         answer = subprocess.run(
             ["ps", "-o", "stat=,lstart=", "-p", str(pid)],

@@ -160,7 +160,7 @@ class RunDirectory:
         return self._read(self.recipe_path)
 
     def write_status(self, values: Mapping[str, object], *, durable: bool = True) -> None:
-        """Merges values into the status; a time of `heartbeat` is added where none is given.
+        """Merges values into the status, with the time as `heartbeat` and, for the state `running`, this process.
 
         Args:
             values: Plain values that JSON can hold; a number that is not finite becomes null.
@@ -173,7 +173,8 @@ class RunDirectory:
             before = self.status()
         except RunError:  # Damaged or not yet written: what is known now counts.
             before = {}
-        merged = {**before, "heartbeat": time.time(), **values}
+        process = this_process() if values.get("state") == "running" else {}
+        merged = {**before, "heartbeat": time.time(), **process, **values}
         write_bytes(self.status_path, _status_text(merged), durable=durable)
 
     def heartbeat(self) -> None:

@@ -96,9 +96,13 @@ def _time_in(name: str) -> float | None:
 
 def _number(status: Mapping[str, Any], key: str) -> float | None:
     value = status.get(key)
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+    if not isinstance(value, int | float) or isinstance(value, bool):
         return None
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # JSON's whole numbers have no limit.
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _text(status: Mapping[str, Any], key: str) -> str | None:

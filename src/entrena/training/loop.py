@@ -146,7 +146,7 @@ def train_network(
     Args:
         network: The network; its `initialize` draws the first weights from the plan's seed.
         plan: What to do, in numbers.
-        training: The rows that are shown.
+        training: The rows that are shown; those of weight 0 are as if absent.
         validation: The rows by which the best weights are chosen.
         start: First weights instead of drawn ones.
         resume: Where an earlier run stopped; goes on bitwise as if it had not.
@@ -158,6 +158,7 @@ def train_network(
     """
     use_compilation_cache()
     device = find_device(plan.device)
+    training = without_weight_zero(training)
     with precision(plan.dtype):
         if resume is None:
             params = start if start is not None else network.initialize(generator(plan.seed, "weights"), plan.dtype)
@@ -197,7 +198,7 @@ class _Call(NamedTuple):
 
 def _calls(plan: Plan, training: TrainingPart, epoch: int, update: int) -> Iterator[_Call]:
     """The calls of a run from a position on, each made when it is asked for."""
-    rows = drawn_rows(training.weight, len(training.inputs))
+    rows = np.arange(plan.n_rows, dtype=np.int32)
     uniform: dict[tuple[int, int, int], Any] = {}  # equal weights differ only by position: sent once
 
     while epoch < plan.max_epochs:
@@ -213,11 +214,11 @@ def _calls(plan: Plan, training: TrainingPart, epoch: int, update: int) -> Itera
         order = np.stack(tables)
         key = (n_epochs, n_updates, len(sequences[0]))
         if training.weight is not None:
-            weights: Any = _weights(plan, order, training.weight, len(rows))
+            weights: Any = _weights(plan, order, training.weight)
         elif key in uniform:
             weights = uniform[key]
         else:
-            weights = uniform[key] = jax.device_put(_weights(plan, order, None, len(rows)), find_device(plan.device))
+            weights = uniform[key] = jax.device_put(_weights(plan, order, None), find_device(plan.device))
         t = np.arange(size)[:, None] * plan.n_updates + np.arange(plan.updates_a_call)
         t += epoch * plan.n_updates + update
         rate = rates.rates(plan.schedule, t.ravel(), plan.n_run_updates, plan.learning_rate).reshape(t.shape)
@@ -236,10 +237,12 @@ def _calls(plan: Plan, training: TrainingPart, epoch: int, update: int) -> Itera
         epoch, update = (epoch + n_epochs, 0) if last else (epoch, update + n_updates)
 
 
-def drawn_rows(weight: np.ndarray | None, n_rows: int) -> np.ndarray:
-    """The rows that an order may draw, int32: those whose weight is not 0."""
-    rows = np.arange(n_rows, dtype=np.int32)
-    return rows if weight is None else rows[weight != 0]
+def without_weight_zero(part: TrainingPart) -> TrainingPart:
+    """The rows that count: those whose weight is not 0."""
+    if part.weight is None or np.all(part.weight != 0):
+        return part
+    counts = part.weight != 0
+    return TrainingPart(part.inputs[counts], part.targets[counts], part.weight[counts])
 
 
 def _sequence(plan: Plan, rows: np.ndarray, epoch: int) -> np.ndarray:
@@ -250,7 +253,7 @@ def _sequence(plan: Plan, rows: np.ndarray, epoch: int) -> np.ndarray:
     return function(rows, generator(plan.seed, "order", epoch))
 
 
-def _weights(plan: Plan, order: np.ndarray, example_weight: np.ndarray | None, n_rows: int) -> np.ndarray:
+def _weights(plan: Plan, order: np.ndarray, example_weight: np.ndarray | None) -> np.ndarray:
     """The coefficients of a call's examples, [epochs, updates, batch]."""
     weights = batch_weights(order.reshape(-1, order.shape[-1]), example_weight, plan.dtype)
     if plan.whole_batch:  # by row of the table instead of by position
@@ -369,9 +372,9 @@ class _Run:
         plan = self.plan
         losses = np.concatenate(self.partial_losses)
         self.partial_losses = [np.zeros(0, np.float32)]
-        weight = None
-        if self.training.weight is not None:
-            weight = self.training.weight[_sequence(plan, drawn_rows(self.training.weight, len(self.training.inputs)), self.epoch - 1)]
+        weight = self.training.weight
+        if weight is not None:
+            weight = weight[_sequence(plan, np.arange(plan.n_rows), self.epoch - 1)]
         penalty = 0.0
         if plan.structure.decay and not is_decoupled(Choice(plan.structure.optimizer)):
             penalty = plan.optimizer_settings["weight_decay"] / 2 * squared_weights

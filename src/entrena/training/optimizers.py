@@ -4,7 +4,7 @@ A function of this registry is called as `function(momentum, nesterov, **setting
 of gradients into a direction; the program multiplies it with the rate of each update and applies the weight decay. It is
 called inside the compiled program, so momentum and settings are traced numbers: another value compiles nothing.
 
-In the details: `learning_rate` is the optimizer's own default; `uses` names the recipe's keys that it obeys;
+In the details: `learning_rate`, `weight_decay` and `momentum` are the optimizer's own defaults; `uses` names the recipe's keys that it obeys;
 `decay` says whether the weight decay is added to the gradient (`coupled`, the gradient of λ/2·Σw²) or to the step
 (`decoupled`).
 """
@@ -49,7 +49,7 @@ OPTIMIZERS = Registry(
             source="Hinton, Neural Networks for Machine Learning, lecture 6",
             other_names=("gradient_descent", "momentum", "SGD"),
             lesson="ravine",
-            details={"learning_rate": 0.05, "uses": ("momentum", "nesterov"), "decay": "coupled", "momentum": 0.9},
+            details={"learning_rate": 0.05, "uses": ("momentum", "nesterov"), "decay": "coupled", "momentum": 0.9, "weight_decay": 1e-4},
         ),
         Entry(
             "adam",
@@ -60,7 +60,7 @@ OPTIMIZERS = Registry(
             settings=_ADAM_SETTINGS,
             other_names=("Adam",),
             lesson="rates_per_weight",
-            details={"learning_rate": 0.002, "uses": (), "decay": "coupled"},
+            details={"learning_rate": 0.01, "uses": (), "decay": "coupled", "weight_decay": 0.0},
         ),
         Entry(
             "adamw",
@@ -71,7 +71,7 @@ OPTIMIZERS = Registry(
             settings=_ADAM_SETTINGS,
             other_names=("AdamW",),
             lesson="rates_per_weight",
-            details={"learning_rate": 0.002, "uses": (), "decay": "decoupled"},
+            details={"learning_rate": 0.01, "uses": (), "decay": "decoupled", "weight_decay": 0.1},
         ),
     ),
 )
@@ -86,9 +86,9 @@ def transformation(
     return function(momentum, nesterov, **settings)
 
 
-def default_learning_rate(choice: Choice) -> float:
-    """The optimizer's own rate."""
-    return float(OPTIMIZERS[choice.name].details["learning_rate"])
+def own_default(choice: Choice, name: str) -> float | None:
+    """An optimizer's own value of the recipe's key `name`, or None where it has none."""
+    return OPTIMIZERS[choice.name].details.get(name)
 
 
 def is_decoupled(choice: Choice) -> bool:

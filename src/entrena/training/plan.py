@@ -13,7 +13,7 @@ from entrena.network.multilayer import Network
 from entrena.registry import Choice
 from entrena.training import rates
 from entrena.training.forms import choose_form
-from entrena.training.optimizers import OPTIMIZERS, default_learning_rate
+from entrena.training.optimizers import OPTIMIZERS, own_default
 from entrena.training.order import n_batches
 from entrena.training.program import Structure
 from entrena.training.settings import RateSettings, RegularizationSettings, TrainingSettings
@@ -139,9 +139,11 @@ def make_plan(
         platform: `cpu`, `gpu` or `tpu`.
     """
     optimizer = training.optimizer
-    entry = OPTIMIZERS[optimizer.name]
-    momentum = training.momentum if training.momentum is not None else entry.details.get("momentum")
-    has_momentum = "momentum" in entry.details["uses"] and bool(momentum)
+    momentum = _given(training.momentum, own_default(optimizer, "momentum"))
+    decay = _given(regularization.weight_decay, own_default(optimizer, "weight_decay"))
+    learning_rate = _given(rate.learning_rate, own_default(optimizer, "learning_rate"))
+    assert decay is not None and learning_rate is not None
+    has_momentum = bool(momentum)
     size = batch_size(training, n_rows)
     whole = training.mode == "batch"
     n_updates = 1 if whole else n_batches(n_rows, size)
@@ -151,14 +153,14 @@ def make_plan(
         optimizer.name,
         momentum=has_momentum,
         nesterov=has_momentum and bool(training.nesterov),
-        decay=regularization.weight_decay > 0,
+        decay=decay > 0,
         compute_dtype="bfloat16" if training.precision == "bfloat16" else None,
         form=choose_form(network.n_weights, size, platform),
     )
     epochs_a_call, updates_a_call = _call_size(network, size, n_updates, n_validation)
     settings = OPTIMIZERS.settings_of(optimizer)
     if structure.decay:
-        settings["weight_decay"] = regularization.weight_decay
+        settings["weight_decay"] = decay
     patient = training.early_stopping is True or not rates.has_end(rate.schedule)
     validated = n_validation > 0 and training.early_stopping is not False
     return Plan(
@@ -171,7 +173,7 @@ def make_plan(
         max_seconds=training.max_seconds,
         epochs_a_call=min(epochs_a_call, training.max_epochs),
         updates_a_call=updates_a_call,
-        learning_rate=rate.learning_rate if rate.learning_rate is not None else default_learning_rate(optimizer),
+        learning_rate=learning_rate,
         schedule=rate.schedule,
         momentum=momentum if has_momentum else None,
         optimizer_settings=settings,
@@ -183,6 +185,10 @@ def make_plan(
         dtype="float64" if training.precision == "float64" else "float32",
         device=training.device,
     )
+
+
+def _given(value: float | None, default: float | None) -> float | None:
+    return default if value is None else value
 
 
 def _call_size(network: Network, batch_size: int, n_updates: int, n_validation: int) -> tuple[int, int]:

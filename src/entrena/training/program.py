@@ -154,7 +154,8 @@ def update(
     if structure.decay and not decoupled:
         gradients = _add_decay(gradients, params, settings["weight_decay"])
     optimizer = _optimizer(structure, controls, settings)
-    step, opt_state = optimizer.update(gradients, opt_state, params)
+    with jax.numpy_dtype_promotion("standard"):  # Optax raises traced decays to the power of a whole number
+        step, opt_state = optimizer.update(gradients, opt_state, params)
     if structure.decay and decoupled:
         step = _add_decay(step, params, settings["weight_decay"])
     rate = controls["learning_rate"]

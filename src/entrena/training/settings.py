@@ -84,6 +84,8 @@ class RegularizationSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    weight_decay: Annotated[float, Field(ge=0)] = Field(
-        1e-4, description="λ: added to the gradient as λ·w for sgd and adam, to the step for adamw; weights only."
+    weight_decay: Annotated[float, Field(ge=0)] | None = Field(
+        None,
+        description="λ: added to the gradient as λ·w for sgd and adam, to the step for adamw; weights only, not biases; "
+        "none: the optimizer's own.",
     )

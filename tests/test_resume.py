@@ -1,0 +1,154 @@
+"""A run that was stopped goes on to the same weights, history and result, bit by bit."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from entrena.errors import DataError, RunError, UsageError
+from entrena.model import Model
+from entrena.run import train
+from entrena.storage import RunDirectory, read_history
+
+# A child that trains slowly enough to be killed: each look waits a little, and every look writes a checkpoint.
+CHILD = """
+import json, sys, time
+from entrena.training import loop
+loop.CHECKPOINT_SECONDS, loop.CHECKPOINT_SHARE = 0.0, 0
+from entrena.run import train
+recipe, runs_dir, resume = json.loads(sys.argv[1])
+def wait(progress):
+    time.sleep(0.01)
+if resume:
+    train(resume=resume, callbacks=[wait])
+else:
+    train(recipe, "two_spirals", runs_dir=runs_dir, name="killed", callbacks=[wait])
+"""
+
+
+def without_times(records):
+    return [{name: value for name, value in record.items() if name != "seconds"} for record in records]
+
+
+def assert_same_run(one, other):
+    a, b = Model.load(one), Model.load(other)
+    for left, right in zip(a.params, b.params, strict=True):
+        assert np.array_equal(left["weights"], right["weights"])
+        assert np.array_equal(left["biases"], right["biases"])
+    histories = [without_times(read_history(path / "history.jsonl")) for path in (one, other)]
+    assert histories[0] == histories[1]
+    assert [a.facts[key] for key in ("outcome", "n_epochs", "best_epoch", "test")] == [
+        b.facts[key] for key in ("outcome", "n_epochs", "best_epoch", "test")
+    ]
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {"optimizer": "sgd", "schedule": "cosine", "early_stopping": True},
+        {"optimizer": "adamw", "schedule": "one_cycle"},
+        {"optimizer": "adam", "schedule": "constant", "early_stopping": True, "patience": 60, "precision": "float64"},
+    ],
+    ids=lambda recipe: f"{recipe['optimizer']}-{recipe['schedule']}",
+)
+def test_killed_at_random_moments(tmp_path, recipe, seed):
+    chance = random.Random(seed)
+    recipe = {**recipe, "hidden": [8], "max_epochs": 60}
+    whole = train(recipe, "two_spirals", runs_dir=tmp_path / "whole")
+
+    arguments = [recipe, str(tmp_path / "killed"), None]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    kills, reached = 0, None
+    for _ in range(12):
+        child = subprocess.Popen([sys.executable, "-c", CHILD, json.dumps(arguments)], env=environment)
+        while child.poll() is None:  # begin to count when there is something to lose
+            found = list((tmp_path / "killed").glob("*/history.jsonl"))
+            if found and found[0].stat().st_size:
+                reached = found[0].parent
+                break
+            time.sleep(0.005)
+        time.sleep(chance.uniform(0, 0.4))
+        if child.poll() is None and kills < 3:
+            child.send_signal(signal.SIGKILL)
+            kills += 1
+        status = child.wait()
+        runs = [path for path in (tmp_path / "killed").glob("*") if (path / "status.json").exists()]
+        if status == 0:
+            break
+        assert status == -signal.SIGKILL
+        if RunDirectory.open(runs[0]).state() == "done":
+            break  # killed on its way out
+        assert RunDirectory.open(runs[0]).state() == "interrupted"
+        arguments[2] = str(runs[0])
+    assert kills >= 1, f"nothing was killed ({reached})"
+    assert RunDirectory.open(runs[0]).state() == "done"
+    assert_same_run(whole.path, runs[0])
+
+
+def test_interrupted_by_ctrl_c_keeps_the_best_model_and_goes_on(tmp_path):
+    recipe = {"hidden": (8,), "max_epochs": 40, "early_stopping": True}
+    whole = train(recipe, "iris", runs_dir=tmp_path / "whole")
+
+    def interrupt(progress):
+        if progress.epoch == 7:
+            signal.raise_signal(signal.SIGINT)
+
+    run = train(recipe, "iris", runs_dir=tmp_path / "cut", callbacks=[interrupt])
+    assert run.outcome.name == "interrupted"
+    assert run.outcome.sentence.startswith("Interrupted after ")
+    assert Model.load(run.path).facts["outcome"] == "interrupted"
+    assert RunDirectory.open(run.path).state() == "interrupted"
+    resumed = train(resume=run.path)
+    assert resumed.outcome.name == whole.outcome.name
+    assert_same_run(whole.path, run.path)
+
+
+def test_wrong_resumptions_are_explained(tmp_path):
+    recipe = {"hidden": (8,), "max_epochs": 40}
+    X = np.random.default_rng(0).normal(size=(50, 2))
+    y = X[:, 0] > 0
+
+    def interrupt(progress):
+        if progress.epoch == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    done = train(recipe, "iris", runs_dir=tmp_path)
+    with pytest.raises(RunError, match=r"run '.*-iris' is done: --from .*-iris starts a new run from its weights"):
+        train(resume=done.path)
+    cut = train(recipe, (X, y), runs_dir=tmp_path, callbacks=[interrupt])
+    with pytest.raises(UsageError, match="was trained on data handed in from Python: give the same"):
+        train(resume=cut.path)
+    with pytest.raises(DataError, match="not the data with which run '.*' began: --resume needs the same rows"):
+        train(resume=cut.path, data=(X + 1, y))
+    assert train(resume=cut.path, data=(X, y)).n_epochs == 40
+
+
+def test_two_processes_cannot_train_one_run(tmp_path):
+    def interrupt(progress):
+        if progress.epoch == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    cut = train({"hidden": (8,), "max_epochs": 40}, "iris", runs_dir=tmp_path, callbacks=[interrupt])
+    code = f"""
+from entrena.storage import RunDirectory
+import time
+with RunDirectory({str(cut.path)!r}):
+    print("locked", flush=True)
+    time.sleep(60)
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "locked\n"
+        with pytest.raises(RunError, match=f"is being trained by process {holder.pid}"):
+            train(resume=cut.path)
+        holder.kill()
+    assert train(resume=cut.path).n_epochs == 40
