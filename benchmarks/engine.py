@@ -1,7 +1,7 @@
 """How long an update takes: entrena, a loop written by hand in JAX, and the peers, on the four workloads.
 
 python -m benchmarks.engine --forms      # tries the forms of JAX loop, PyTorch and FANN; writes results/peer_forms.json
-python -m benchmarks.engine              # compares; about 11 minutes on 2 cores
+python -m benchmarks.engine              # compares; about 11 minutes on 2 cores; tries forms that were not tried before
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ FORMS_FILE = report.RESULTS / "peer_forms.json"
 TARGET = 0.9  # of the hand-written loop's speed, on the workloads with mini-batches
 CLOSE_ROUNDS = 12  # rounds of the learners that are near to each other; the 95 % interval is the 3rd to the 10th value
 ROUNDS = 7  # rounds of the others
+FORM_ROUNDS = 2  # rounds in which the forms are tried
 
 # Names in the tables: learner's module, and its form where it is not chosen by measurement.
 ENTRENA = "entrena"
@@ -89,8 +90,7 @@ def candidates(workload: Workload) -> dict[str, list[dict[str, str]]]:
 
 def choose_forms(workloads: Sequence[Workload], n_rounds: int) -> None:
     """Tries every form and keeps, for each learner and workload, the one with the shortest time of all."""
-    before = json.loads(FORMS_FILE.read_text()) if FORMS_FILE.exists() else {}
-    chosen, tried = before.get("chosen", {}), before.get("microseconds", {})
+    chosen, tried = chosen_forms(), tried_forms()
     for workload in workloads:
         for name, forms in candidates(workload).items():
             named = {" ".join(f"{key}={value}" for key, value in form.items()): form for form in forms}
@@ -102,14 +102,24 @@ def choose_forms(workloads: Sequence[Workload], n_rounds: int) -> None:
             best = min(named, key=lambda text, times=times: min(times[text]))
             chosen.setdefault(workload.name, {})[name] = named[best]
             tried.setdefault(workload.name, {})[name] = times
-    plain = {"environment": report.environment(), "chosen": chosen, "microseconds": tried}
-    FORMS_FILE.parent.mkdir(exist_ok=True)
-    FORMS_FILE.write_text(json.dumps(plain, indent=1) + "\n")
+        plain = {"environment": report.environment(), "chosen": chosen, "microseconds": tried}
+        FORMS_FILE.parent.mkdir(exist_ok=True)
+        FORMS_FILE.write_text(json.dumps(plain, indent=1) + "\n")
+
+
+def chosen_forms() -> dict[str, dict[str, dict[str, str]]]:
+    """The fastest form of each learner on each workload, as measured before."""
+    return json.loads(FORMS_FILE.read_text())["chosen"] if FORMS_FILE.exists() else {}
+
+
+def tried_forms() -> dict[str, dict[str, dict[str, list[float]]]]:
+    """What was measured to choose them."""
+    return json.loads(FORMS_FILE.read_text())["microseconds"] if FORMS_FILE.exists() else {}
 
 
 def compare(workload: Workload, rounds: tuple[int, int]) -> tuple[dict[str, list[float]], dict[str, dict[str, str]]]:
     """All the measurements of a workload in µs per update, and the forms they were made in."""
-    chosen = json.loads(FORMS_FILE.read_text())["chosen"] if FORMS_FILE.exists() else {}
+    chosen = chosen_forms()
     forms = {name: form_of(name, workload, chosen) for name in learners_of(workload)}
     measure = {name: lambda name=name: microseconds(name, workload, forms[name]) for name in forms}
     n_rounds = {name: rounds[0] if name in CLOSE else rounds[1] for name in forms}
@@ -168,8 +178,9 @@ def main() -> None:
     options = parser.parse_args()
     workloads = [WORKLOADS[name] for name in options.workloads]
     if options.forms:
-        choose_forms(workloads, min(options.rounds, 3))
+        choose_forms(workloads, FORM_ROUNDS)
         return
+    choose_forms([workload for workload in workloads if workload.name not in chosen_forms()], FORM_ROUNDS)
     times, sections = {}, []
     for workload in workloads:
         times[workload.name], forms = compare(workload, (options.close_rounds, options.rounds))

@@ -1,6 +1,6 @@
 """What each default feature of entrena costs, on two workloads.
 
-python -m benchmarks.features       # about 5 minutes on 2 cores
+python -m benchmarks.features       # about 4 minutes on 2 cores
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """In which form the training program is faster: the table behind the fixed rule of `entrena.training.forms`.
 
-python -m benchmarks.forms       # about 2 minutes on 2 cores
+python -m benchmarks.forms       # about 3 minutes on 2 cores
 """
 
 from __future__ import annotations

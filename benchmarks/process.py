@@ -1,6 +1,6 @@
 """A whole process, from its start to the score: `entrena train NAME --json` and a scikit-learn script of the same job.
 
-python -m benchmarks.process       # about 3 minutes on 2 cores
+python -m benchmarks.process       # about 2 minutes on 2 cores
 """
 
 from __future__ import annotations

@@ -73,7 +73,10 @@ def test_recipe_is_frozen():
     [
         ({"activation": "sigmoid"}, "network.activation: 'sigmoid' is called 'logistic' here"),
         ({"activation": "swish"}, "network.activation: 'swish' is called 'silu' here"),
-        ({"initialization": "xavier_uniform"}, "network.initialization: 'xavier_uniform' is called 'glorot_uniform' here"),
+        (
+            {"initialization": "xavier_uniform"},
+            "network.initialization: 'xavier_uniform' is called 'glorot_uniform' here",
+        ),
         ({"initialization": "kaiming_normal"}, "network.initialization: 'kaiming_normal' is called 'he_normal' here"),
         ({"loss": "mse"}, "training.loss: 'mse' is called 'squared_error' here"),
         ({"schedule": "OneCycleLR"}, "rate.schedule: 'OneCycleLR' is called 'one_cycle' here"),
@@ -86,21 +89,48 @@ def test_recipe_is_frozen():
         ({"activatoin": "elu"}, "activatoin: no such key: did you mean 'activation'?"),
         ({"dropout": 0.5}, "dropout: not in this version of entrena yet"),
         ({"learning_rate": -1}, "rate.learning_rate: -1 is not allowed: a number above 0, or none"),
-        ({"momentum": 1.0, "optimizer": "sgd"}, "training.momentum: 1.0 is not allowed: a number at least 0 and below 1, or none"),
-        ({"hidden": (64, 0)}, "network.hidden: 0 is not allowed: a list, each a whole number above 0 and at most 1,000,000"),
+        (
+            {"momentum": 1.0, "optimizer": "sgd"},
+            "training.momentum: 1.0 is not allowed: a number at least 0 and below 1, or none",
+        ),
+        (
+            {"hidden": (64, 0)},
+            "network.hidden: 0 is not allowed: a list, each a whole number above 0 and at most 1,000,000",
+        ),
         ({"batch_size": "big"}, "training.batch_size: 'big' is not allowed: a whole number at least 1, or auto"),
         ({"mode": "mini"}, "training.mode: 'mini' is not allowed: one of auto, online, mini_batch, batch"),
         ({"device": "cuda"}, "training.device: 'cuda' is not allowed: auto, cpu, gpu, gpu:1, tpu, …"),
-        ({"activation": {"name": "elu", "beta": 1}}, "network.activation: 'elu' has no setting 'beta': its settings are alpha"),
-        ({"activation": {"name": "relu", "beta": 1}}, "network.activation: 'relu' has no setting 'beta': it has no settings"),
+        (
+            {"activation": {"name": "elu", "beta": 1}},
+            "network.activation: 'elu' has no setting 'beta': its settings are alpha",
+        ),
+        (
+            {"activation": {"name": "relu", "beta": 1}},
+            "network.activation: 'relu' has no setting 'beta': it has no settings",
+        ),
         ({"activation": {"name": "elu", "alpha": 0}}, "network.activation: alpha: 0 is not allowed: a number above 0"),
         ({"network": 3}, "network: 3 is not allowed: a table of its keys"),
-        ({"network": {"learning_rate": 1}}, "network.learning_rate: 'learning_rate' belongs to another section: write rate.learning_rate"),
+        (
+            {"network": {"learning_rate": 1}},
+            "network.learning_rate: 'learning_rate' belongs to another section: write rate.learning_rate",
+        ),
         ({"network": {"lr": 1}}, "network.lr: 'lr' is called 'learning_rate' here"),
-        ({"momentum": 0.9}, "training.momentum: optimizer 'adamw' does not use it: leave it out, or take optimizer=sgd"),
-        ({"nesterov": True}, "training.nesterov: optimizer 'adamw' does not use it: leave it out, or take optimizer=sgd"),
-        ({"mode": "online", "batch_size": 32}, "training.batch_size: mode=online fixes it: leave batch_size out, or take mode=mini_batch"),
-        ({"loss": "cross_entropy", "output": "linear"}, "training.loss: 'cross_entropy' does not fit output=linear: it needs one of softmax, logistic"),
+        (
+            {"momentum": 0.9},
+            "training.momentum: optimizer 'adamw' does not use it: leave it out, or take optimizer=sgd",
+        ),
+        (
+            {"nesterov": True},
+            "training.nesterov: optimizer 'adamw' does not use it: leave it out, or take optimizer=sgd",
+        ),
+        (
+            {"mode": "online", "batch_size": 32},
+            "training.batch_size: mode=online fixes it: leave batch_size out, or take mode=mini_batch",
+        ),
+        (
+            {"loss": "cross_entropy", "output": "linear"},
+            "training.loss: 'cross_entropy' does not fit output=linear: it needs one of softmax, logistic",
+        ),
         ({"random_state": -1}, "random_state: -1 is not allowed: a whole number at least 0 and below 4,294,967,296"),
     ],
 )
@@ -146,7 +176,9 @@ def every_value() -> st.SearchStrategy[dict[str, object]]:
             lambda name: st.fixed_dictionaries(
                 {"name": st.just(name)},
                 optional={
-                    setting.name: st.floats(0.01, 0.99) for setting in registry[name].settings if setting.default == 0.01
+                    setting.name: st.floats(0.01, 0.99)
+                    for setting in registry[name].settings
+                    if setting.default == 0.01
                 },
             )
         )

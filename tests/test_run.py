@@ -37,7 +37,14 @@ def test_run_directory_holds_what_the_design_says(tmp_path):
     assert run.path.parent == tmp_path
     assert run.path.name.endswith("-first-try")
     names = {path.name for path in run.path.iterdir()}
-    assert {"recipe.toml", "status.json", "history.jsonl", "history.parquet", "findings.json", "model.safetensors"} <= names
+    assert {
+        "recipe.toml",
+        "status.json",
+        "history.jsonl",
+        "history.parquet",
+        "findings.json",
+        "model.safetensors",
+    } <= names
     assert Recipe.read(run.path / "recipe.toml") == run.recipe
     history = read_history(run.path / "history.jsonl")
     assert [record["epoch"] for record in history] == list(range(1, 21))
@@ -110,7 +117,10 @@ def test_start_from_a_run_takes_over_its_weights_and_scaling(tmp_path):
     # A rate so small that nothing moves: the weights must be the first run's.
     second = train(None, "iris", from_run=first.path, save=False)
     still = train(
-        first.recipe.change({"learning_rate": 1e-30, "weight_decay": 0.0, "max_epochs": 1}), "iris", from_run=first.path, save=False
+        first.recipe.change({"learning_rate": 1e-30, "weight_decay": 0.0, "max_epochs": 1}),
+        "iris",
+        from_run=first.path,
+        save=False,
     )
     for a, b, c in zip(first.model.params, second.model.params, still.model.params, strict=True):
         assert np.array_equal(a["weights"], c["weights"])
@@ -144,7 +154,10 @@ def test_several_outputs():
     ("recipe", "message"),
     [
         ({"output": "linear"}, "network.output: 'linear' does not predict classes: take softmax or logistic"),
-        ({"scoring": "rmse"}, "training.scoring: 'rmse' does not score classes: take one of accuracy, log_loss, roc_auc"),
+        (
+            {"scoring": "rmse"},
+            "training.scoring: 'rmse' does not score classes: take one of accuracy, log_loss, roc_auc",
+        ),
         ({"precision": "bfloat16"}, "training.precision: bfloat16 needs a GPU or TPU: take float32"),
         ({"device": "tpu"}, "training.device: 'tpu' is not here: this JAX sees only cpu"),
         ({"device": "gpu:7"}, "training.device: 'gpu:7' is not here: this JAX sees only cpu"),
@@ -189,7 +202,7 @@ def test_an_exploding_loss_ends_with_a_finding_and_finite_weights(tmp_path):
     assert all(np.isfinite(layer["weights"]).all() for layer in Model.load(run.path).params)
     (finding,) = json.loads((run.path / "findings.json").read_text())
     assert finding["name"] == "diverged"
-    assert finding["advice"] == "The rate 1e+06 is too high for this network: try 100000 (--set learning_rate=100000)."
+    assert finding["advice"] == "The rate 1e+06 is too high for this network: try --set learning_rate=100000."
 
 
 def test_a_disk_that_cannot_be_written_to_is_said(tmp_path, monkeypatch):

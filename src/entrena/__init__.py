@@ -31,7 +31,17 @@ _HOME = {
     "train": "entrena.run",
 }
 
-__all__ = ["EntrenaError", "Model", "NetworkClassifier", "NetworkRegressor", "Recipe", "Run", "__version__", "load", "train"]
+__all__ = [
+    "EntrenaError",
+    "Model",
+    "NetworkClassifier",
+    "NetworkRegressor",
+    "Recipe",
+    "Run",
+    "__version__",
+    "load",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

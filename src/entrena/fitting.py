@@ -1,6 +1,6 @@
 """From examples to a trained model: the one way that the command line, `train()` and the estimators share.
 
-    recipe + schema → preprocessing and coding, fitted on the training part → network, plan → loop → model
+recipe + schema → preprocessing and coding, fitted on the training part → network, plan → loop → model
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from entrena.recipe import Recipe
 from entrena.training import scores
 from entrena.training.checkpoint import Checkpoint
 from entrena.training.compilation import find_device, precision
-from entrena.training.loop import Training, TrainingPart, ValidationPart, Watchers, train_network
+from entrena.training.loop import UNWATCHED, Training, TrainingPart, ValidationPart, Watchers, train_network
 from entrena.training.plan import Plan, make_plan, wants_validation
 from entrena.training.program import initial_state
 from entrena.training.seeds import generator
@@ -103,12 +103,14 @@ def prepare(recipe: Recipe, schema: Schema, parts: Parts, *, start: Model | None
     """
     output, loss = resolve(recipe, schema)
     examples = parts.training
-    weight = _training_weight(recipe, schema, parts)
+    if examples.targets is None:
+        raise DataError(f"{examples.source}: training needs targets")
     if start is None:
         preprocessor = Preprocessor.fit(examples.inputs, recipe.inputs, parts.training_weight)
         coder = TargetCoder.fit(examples.targets, schema, recipe.targets, parts.training_weight)
     else:
         preprocessor, coder = start.preprocessor, start.coder
+    weight = _training_weight(recipe, schema, parts)
     dtype = "float64" if recipe.training.precision == "float64" else "float32"
     training = TrainingPart(
         preprocessor.transform(examples.inputs, dtype), _coded(coder, examples, schema, output, dtype), weight
@@ -123,7 +125,9 @@ def prepare(recipe: Recipe, schema: Schema, parts: Parts, *, start: Model | None
         recipe.network.initialization,
     )
     if start is not None and start.network.sizes != network.sizes:
-        raise RunError(f"the model's layers are {_sizes(start.network)}, the recipe's {_sizes(network)}: they must be equal")
+        raise RunError(
+            f"the model's layers are {_sizes(start.network)}, the recipe's {_sizes(network)}: they must be equal"
+        )
     platform = find_device(recipe.training.device).platform
     if recipe.training.precision == "bfloat16" and platform == "cpu":
         raise RecipeError([Problem("training.precision", "bfloat16 needs a GPU or TPU: take float32")])
@@ -142,7 +146,7 @@ def prepare(recipe: Recipe, schema: Schema, parts: Parts, *, start: Model | None
     return Prepared(recipe, schema, network, preprocessor, coder, plan, training, validation, first)
 
 
-def fit(prepared: Prepared, watchers: Watchers = Watchers(), resume: Checkpoint | None = None) -> Fitted:
+def fit(prepared: Prepared, watchers: Watchers = UNWATCHED, resume: Checkpoint | None = None) -> Fitted:
     """Trains what was prepared."""
     training = train_network(
         prepared.network,
@@ -203,6 +207,7 @@ def _training_weight(recipe: Recipe, schema: Schema, parts: Parts) -> np.ndarray
     """Sample weight × class weight, of mean 1 over the rows that count; None where all are equal."""
     examples, weight = parts.training, parts.training_weight
     if schema.classes is not None and recipe.targets.class_weight is not None:
+        assert examples.targets is not None
         by_class = class_weights(recipe.targets, examples.targets, schema.classes, weight)
         weight = by_class if weight is None else weight * by_class
     if weight is None:
@@ -216,17 +221,24 @@ def _training_weight(recipe: Recipe, schema: Schema, parts: Parts) -> np.ndarray
 
 
 def _coded(coder: TargetCoder, examples: Examples, schema: Schema, output: str, dtype: str) -> np.ndarray:
+    assert examples.targets is not None
     targets = coder.encode(examples.targets, dtype)
     two_classes = schema.classes is not None and len(schema.classes) == 2
     return targets[:, 1:] if output == "logistic" and two_classes else targets
 
 
 def _validation_part(
-    recipe: Recipe, schema: Schema, parts: Parts, preprocessor: Preprocessor, coder: TargetCoder, output: str, dtype: str
+    recipe: Recipe,
+    schema: Schema,
+    parts: Parts,
+    preprocessor: Preprocessor,
+    coder: TargetCoder,
+    output: str,
+    dtype: str,
 ) -> ValidationPart:
     examples, weight = parts.validation, parts.validation_weight
-    assert examples is not None
-    truth = true_values(schema, examples.targets, examples.source)  # type: ignore[arg-type]
+    assert examples is not None and examples.targets is not None
+    truth = true_values(schema, examples.targets, examples.source)
     name = main_score(recipe, schema)
 
     def score(z: np.ndarray) -> float:

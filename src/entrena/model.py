@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,6 @@ from entrena.recipe import Recipe
 from entrena.storage import load_model, save_model
 from entrena.training import scores
 from entrena.training.compilation import find_device, precision, use_compilation_cache
-from entrena.training.plan import round_up
 
 BLOCK_WEIGHTS = 2**24  # a prediction block has about this many products, at least 64 rows and at most 1,024
 CHUNK_ROWS = 65_536  # rows that are preprocessed at a time, so that memory stays constant
@@ -151,7 +151,7 @@ class Model:
             )
             if any(
                 layer["weights"].shape != shape or layer["biases"].shape != shape[1:]
-                for layer, shape in zip(params, zip(sizes, sizes[1:], strict=False), strict=True)
+                for layer, shape in zip(params, pairwise(sizes), strict=True)
             ):
                 raise ValueError("weights of another shape")
             return cls(

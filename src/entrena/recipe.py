@@ -381,7 +381,9 @@ def _contradictions(recipe: Recipe) -> list[Problem]:
         said = f"'{training.loss}' does not fit output={network.output}: it needs one of {', '.join(suits)}"
         problems.append(Problem("training.loss", said))
     if training.early_stopping is False and training.scoring is not None:
-        problems.append(Problem("training.scoring", "early_stopping=false chooses no best weights: leave one of them out"))
+        problems.append(
+            Problem("training.scoring", "early_stopping=false chooses no best weights: leave one of them out")
+        )
     return problems
 
 

@@ -52,8 +52,11 @@ class Setting:
             return "one of " + ", ".join(self.choices)
         if isinstance(self.default, bool):
             return "true or false"
-        return "a " + ("whole " if isinstance(self.default, int) else "") + "number" + interval(
-            self.low, self.high, low_open=self.low_open, high_open=self.high_open
+        return (
+            "a "
+            + ("whole " if isinstance(self.default, int) else "")
+            + "number"
+            + interval(self.low, self.high, low_open=self.low_open, high_open=self.high_open)
         )
 
     def check(self, value: object) -> Value:
@@ -65,7 +68,7 @@ class Setting:
         refused = ValueError(f"{value!r} is not allowed: {self.allowed}")
         if self.choices:
             if value in self.choices:
-                return value  # type: ignore[return-value]
+                return value
             raise refused
         if isinstance(self.default, bool) or isinstance(value, bool):
             if isinstance(self.default, bool) and isinstance(value, bool):
@@ -261,7 +264,9 @@ class ChosenFrom:
             validate, serialization=core_schema.plain_serializer_function_ser_schema(lambda choice: choice.to_plain())
         )
 
-    def __get_pydantic_json_schema__(self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
         tables = [_table_schema(entry) for entry in self.registry.values() if entry.settings]
         return {"anyOf": [{"type": "string", "enum": list(self.registry)}, *tables]}
 

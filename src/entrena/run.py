@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import time
@@ -174,7 +175,15 @@ def train(
     directory = RunDirectory.create(runs_dir, name or _short_name(examples.source))
     with directory:
         directory.write_recipe(chosen.to_toml())
-        directory.write_status({"state": "running", "created": time.time(), "data": examples.source, "task": schema.task, "job": job.__dict__})
+        directory.write_status(
+            {
+                "state": "running",
+                "created": time.time(),
+                "data": examples.source,
+                "task": schema.task,
+                "job": job.__dict__,
+            }
+        )
         return _train(prepared, parts, test, job, directory, None, callbacks)
 
 
@@ -190,13 +199,18 @@ def _resume(path: Path, data: Any, validation_data: Any, callbacks: Sequence[OnL
             raise RunError(f"run '{directory.name}' has no record of its data: start it anew") from None
         recipe = Recipe.from_toml(directory.read_recipe())
         if not job.from_file and data is None:
-            raise UsageError(f"run '{directory.name}' was trained on data handed in from Python: give the same to train(data=…, resume=…)")
+            raise UsageError(
+                f"run '{directory.name}' was trained on data handed in from Python: "
+                "give the same to train(data=…, resume=…)"
+            )
         if job.validation_given and validation_data is None:
             raise UsageError(f"run '{directory.name}' was given validation_data: give the same to train(resume=…)")
         target = job.target if job.target is None or len(job.target) > 1 else job.target[0]
         examples = read(job.data if data is None else data, target=target)
         if _fingerprint(examples) != job.fingerprint:
-            raise DataError(f"{examples.source}: not the data with which run '{directory.name}' began: --resume needs the same rows")
+            raise DataError(
+                f"{examples.source}: not the data with which run '{directory.name}' began: --resume needs the same rows"
+            )
         schema = infer_schema(examples, job.task)  # type: ignore[arg-type]
         start = None if job.from_run is None else Model.load(job.from_run)
         if start is not None:
@@ -291,7 +305,7 @@ def _divergence(outcome: Outcome, fitted: Fitted) -> dict[str, Any]:
         "place": f"epoch {fitted.training.checkpoint.epoch}",
         "evidence": outcome.sentence,
         "technique": "rate.learning_rate",
-        "advice": f"The rate {rate:g} is too high for this network: try {rate / 10:g} (--set learning_rate={rate / 10:g}).",
+        "advice": f"The rate {rate:g} is too high for this network: try --set learning_rate={rate / 10:g}.",
     }
 
 
@@ -310,10 +324,8 @@ def _status_at_end(run: Run) -> dict[str, Any]:
 
 
 def _try_status(directory: RunDirectory, values: Mapping[str, object]) -> None:
-    try:
+    with contextlib.suppress(EntrenaError):  # the first error is the one to tell
         directory.write_status(values)
-    except EntrenaError:
-        pass  # the first error is the one to tell
 
 
 def _parts(
@@ -378,5 +390,7 @@ def _fingerprint(examples: Examples) -> str:
     digest.update(np.ascontiguousarray(examples.inputs).data)
     targets = examples.targets
     if targets is not None:
-        digest.update(repr(targets.tolist()).encode() if targets.dtype == object else np.ascontiguousarray(targets).tobytes())
+        digest.update(
+            repr(targets.tolist()).encode() if targets.dtype == object else np.ascontiguousarray(targets).tobytes()
+        )
     return digest.hexdigest()

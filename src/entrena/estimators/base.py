@@ -53,7 +53,13 @@ class NetworkEstimator(BaseEstimator):
             fitted = fit(prepared, Watchers(self._watchers(), None, interrupted))
         training = fitted.training
         self.model_ = Model(
-            recipe, schema, fitted.model.network, training.params, prepared.preprocessor, prepared.coder, training_facts(fitted)
+            recipe,
+            schema,
+            fitted.model.network,
+            training.params,
+            prepared.preprocessor,
+            prepared.coder,
+            training_facts(fitted),
         )
         self.recipe_ = recipe
         self.history_ = list(training.history)
@@ -104,8 +110,8 @@ class NetworkEstimator(BaseEstimator):
         generic = tuple(f"x{number}" for number in range(estimator.n_features_in_))
         if model.schema.columns != generic:
             estimator.feature_names_in_ = np.asarray(model.schema.columns, object)
-        estimator.n_epochs_ = model.facts.get("n_epochs")
-        estimator.best_epoch_ = model.facts.get("best_epoch")
+        estimator.n_epochs_ = int(model.facts["n_epochs"])
+        estimator.best_epoch_ = int(model.facts["best_epoch"])
         if model.schema.classes is not None:
             estimator.classes_ = np.asarray(model.schema.classes)
         return estimator

@@ -17,8 +17,8 @@ from entrena.estimators.base import NetworkEstimator, validation_examples
 class NetworkClassifier(ClassifierMixin, NetworkEstimator):
     """A multilayer network that predicts classes.
 
-    The parameters are the recipe's choices (`entrena techniques` lists what each can be); their meaning, allowed values and
-    sources are on the documentation's pages of techniques.
+    The parameters are the recipe's choices (`entrena techniques` lists what each can be); their meaning, allowed
+    values and sources are on the documentation's pages of techniques.
 
     Args:
         hidden: Units of each hidden layer.
@@ -153,7 +153,12 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         self.classes_ = np.unique(y)
         if len(self.classes_) < 2:
             raise DataError(f"y holds one class only, {self.classes_[0]!r}; classification needs at least two classes")
-        schema = Schema(self._columns(X), ("y",), "classification", tuple(label.item() if hasattr(label, "item") else label for label in self.classes_))
+        schema = Schema(
+            self._columns(X),
+            ("y",),
+            "classification",
+            tuple(label.item() if hasattr(label, "item") else label for label in self.classes_),
+        )
         return self._fit(X, y, schema, sample_weight, validation_examples(self, validation_data, schema))
 
     def predict(self, X: Any) -> np.ndarray:

@@ -15,8 +15,8 @@ from entrena.estimators.base import NetworkEstimator, validation_examples
 class NetworkRegressor(RegressorMixin, NetworkEstimator):
     """A multilayer network that predicts numbers, one or several at once.
 
-    The parameters are the recipe's choices (`entrena techniques` lists what each can be); their meaning, allowed values and
-    sources are on the documentation's pages of techniques.
+    The parameters are the recipe's choices (`entrena techniques` lists what each can be); their meaning, allowed
+    values and sources are on the documentation's pages of techniques.
 
     Args:
         hidden: Units of each hidden layer.

@@ -115,9 +115,7 @@ ACTIVATIONS = Registry(
             "A rectified unit that keeps a small slope for negative net inputs, so that it never dies.",
             leaky_relu,
             source="Maas et al. (2013)",
-            settings=(
-                Setting("alpha", 0.01, "slope for z < 0", low=0, high=1, low_open=True, high_open=True),
-            ),
+            settings=(Setting("alpha", 0.01, "slope for z < 0", low=0, high=1, low_open=True, high_open=True),),
             other_names=("lrelu", "leakyrelu"),
             lesson="dying_relu",
             details={"initialization": "he_normal", "slope": "alpha"},
@@ -135,7 +133,7 @@ ACTIVATIONS = Registry(
         Entry(
             "selu",
             "λ·elu(z), α = 1.6733, λ = 1.0507",
-            "Self-normalising unit: outputs keep mean 0 and deviation 1 through plain layers with lecun_normal weights.",
+            "Self-normalising unit: outputs keep mean 0, deviation 1 through plain layers with lecun_normal weights.",
             selu,
             source="Klambauer et al., NIPS (2017)",
             lesson="self_normalising",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import jax
 import jax.numpy as jnp
@@ -45,7 +46,7 @@ class Network:
     @property
     def n_weights(self) -> int:
         """Weights and biases together."""
-        return sum((m + 1) * n for m, n in zip(self.sizes, self.sizes[1:], strict=False))
+        return sum((m + 1) * n for m, n in pairwise(self.sizes))
 
     @property
     def chosen_initialization(self) -> Choice:
@@ -61,7 +62,7 @@ class Network:
         """
         slope = negative_slope(self.activation)
         layers = []
-        for fan_in, fan_out in zip(self.sizes, self.sizes[1:], strict=False):
+        for fan_in, fan_out in pairwise(self.sizes):
             weights = initial_weights(self.chosen_initialization, generator, fan_in, fan_out, slope=slope)
             layers.append({"weights": weights.astype(dtype), "biases": np.zeros(fan_out, dtype)})
         return tuple(layers)  # type: ignore[arg-type]

@@ -1,7 +1,7 @@
 """How weights move: losses, orders, rates, optimizers, the compiled program and the loop around it.
 
-This room sees arrays, never tables or files. Whatever changes from update to update is decided on the host by small NumPy
-functions (`order`, `rates`, `stopping`); the compiled program (`program`) knows none of them.
+This room sees arrays, never tables or files. Whatever changes from update to update is decided on the host by small
+NumPy functions (`order`, `rates`, `stopping`); the compiled program (`program`) knows none of them.
 """
 
 from entrena.training.checkpoint import Checkpoint

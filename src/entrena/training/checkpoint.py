@@ -1,7 +1,7 @@
 """The state of a run between two calls of the program, as arrays and plain numbers.
 
-Orders and rates are functions of seed, epoch and update number, so there is no generator to save: the position in the run
-is enough. Files are the business of the room `storage`.
+Orders and rates are functions of seed, epoch and update number, so there is no generator to save: the position in the
+run is enough. Files are the business of the room `storage`.
 """
 
 from __future__ import annotations

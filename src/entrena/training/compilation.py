@@ -20,7 +20,7 @@ CACHE_BYTES = 256 * 2**20
 
 
 def find_device(name: str) -> Any:
-    """The JAX device of the recipe's `device`: `auto`, `cpu`, `gpu`, `gpu:1`, `tpu`, …
+    """The JAX device that the recipe's `device` names: `auto`, `cpu`, `gpu`, `gpu:1` and so on.
 
     Raises:
         UsageError: This JAX has no such device.
@@ -56,7 +56,8 @@ def use_compilation_cache() -> None:
     The folder's name holds jaxlib's version and the processor's features: code compiled for another processor may not
     run on this one. The oldest programs go when the folder holds more than `CACHE_BYTES`.
     """
-    if jax.config.jax_compilation_cache_dir is not None or not jax.config.jax_enable_compilation_cache:
+    config: Any = jax.config
+    if config.jax_compilation_cache_dir is not None or not config.jax_enable_compilation_cache:
         return
     folder = cache_folder()
     try:
@@ -94,7 +95,9 @@ def _processor() -> str:
 
 
 def _remove_oldest(folder: Path) -> None:
-    files = [(entry.stat().st_mtime, entry.stat().st_size, entry.path) for entry in os.scandir(folder) if entry.is_file()]
+    files = [
+        (entry.stat().st_mtime, entry.stat().st_size, entry.path) for entry in os.scandir(folder) if entry.is_file()
+    ]
     excess = sum(size for _, size, _ in files) - CACHE_BYTES
     for _, size, path in sorted(files):
         if excess <= 0:

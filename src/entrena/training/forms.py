@@ -13,8 +13,8 @@ LOOP = "loop"
 ONE_FUNCTION = "one_function"
 
 MOST_WEIGHTS_ONLINE = 30_000  # one example an update
-MOST_WEIGHTS_SMALL_BATCH = 1_500  # 2 to 16 examples an update
-LARGEST_SMALL_BATCH = 16
+MOST_WEIGHTS_SMALL_BATCH = 1_500  # 2 to 32 examples an update
+LARGEST_SMALL_BATCH = 32
 
 # No library fusions: XLA:CPU would hand products of small batches to a library that one native function cannot call.
 COMPILER_OPTIONS = {ONE_FUNCTION: {"xla_cpu_experimental_ynn_fusion_type": ""}}
@@ -23,7 +23,7 @@ COMPILER_OPTIONS = {ONE_FUNCTION: {"xla_cpu_experimental_ynn_fusion_type": ""}}
 def choose_form(n_weights: int, batch_size: int, platform: str) -> str:
     """The form for a network of `n_weights` weights with updates of `batch_size` examples.
 
-    >>> choose_form(226, 1, "cpu"), choose_form(226, 32, "cpu"), choose_form(226, 1, "gpu")
+    >>> choose_form(226, 1, "cpu"), choose_form(226, 64, "cpu"), choose_form(226, 1, "gpu")
     ('one_function', 'loop', 'loop')
     """
     if platform != "cpu":

@@ -130,6 +130,9 @@ class Watchers(NamedTuple):
     interrupted: Callable[[], bool] = lambda: False
 
 
+UNWATCHED = Watchers()
+
+
 def train_network(
     network: Network,
     plan: Plan,
@@ -139,7 +142,7 @@ def train_network(
     start: Params | None = None,
     resume: Checkpoint | None = None,
     loss_unit: float = 1.0,
-    watchers: Watchers = Watchers(),
+    watchers: Watchers = UNWATCHED,
 ) -> Training:
     """Trains a network by a plan.
 
@@ -271,22 +274,29 @@ def _pad(table: np.ndarray, n_updates: int) -> np.ndarray:
 def _padded(training: TrainingPart, validation: ValidationPart | None, plan: Plan) -> Data:
     """The arrays as the program takes them: rows padded to a size of the ladder, validation rows in equal blocks."""
 
-    def grow(array: np.ndarray, n_rows: int) -> np.ndarray:
+    def grow(array: np.ndarray, n_rows: int) -> Any:
         # Always a copy: the program may still read an array that the caller changes later.
-        grown = np.zeros((n_rows, *array.shape[1:]), plan.dtype)
+        grown = _aligned_zeros((n_rows, *array.shape[1:]), plan.dtype)
         grown[: len(array)] = array
         return grown
 
     n = round_up(len(training.inputs))
     inputs, targets = grow(training.inputs, n), grow(training.targets, n)
-    n_validation = 0 if validation is None else len(validation.inputs)
-    rows = min(VALIDATION_BLOCK, round_up(n_validation)) if n_validation else 1
-    blocks = round_up(-(-n_validation // rows)) if n_validation else 0
     if validation is None:
-        empty = (np.zeros((0, 1, array.shape[1]), plan.dtype) for array in (inputs, targets))
-        return Data(inputs, targets, *empty)
+        none: list[Any] = [np.zeros((0, 1, table.shape[1]), plan.dtype) for table in (inputs, targets)]
+        return Data(inputs, targets, *none)
+    rows = min(VALIDATION_BLOCK, round_up(len(validation.inputs)))
+    blocks = round_up(-(-len(validation.inputs) // rows))
     held = (grow(array, blocks * rows) for array in (validation.inputs, validation.targets))
-    return Data(inputs, targets, *(array.reshape(blocks, rows, -1) for array in held))
+    return Data(inputs, targets, *(table.reshape(blocks, rows, -1) for table in held))
+
+
+def _aligned_zeros(shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    """Zeros that begin at a multiple of 64 bytes: JAX on a CPU uses such an array as it is, without another copy."""
+    n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+    buffer = np.zeros(n_bytes + 64, np.uint8)
+    first = -buffer.ctypes.data % 64
+    return buffer[first : first + n_bytes].view(dtype).reshape(shape)
 
 
 class _Run:

@@ -1,10 +1,11 @@
 """Optimizers: how gradients become a step.
 
 A function of this registry is called as `function(momentum, nesterov, **settings)` and returns the Optax transformation
-of gradients into a direction; the program multiplies it with the rate of each update and applies the weight decay. It is
-called inside the compiled program, so momentum and settings are traced numbers: another value compiles nothing.
+of gradients into a direction; the program multiplies it with the rate of each update and applies the weight decay. It
+is called inside the compiled program, so momentum and settings are traced numbers: another value compiles nothing.
 
-In the details: `learning_rate`, `weight_decay` and `momentum` are the optimizer's own defaults; `uses` names the recipe's keys that it obeys;
+In the details: `learning_rate`, `weight_decay` and `momentum` are the optimizer's own defaults; `uses` names the
+recipe's keys that it obeys;
 `decay` says whether the weight decay is added to the gradient (`coupled`, the gradient of λ/2·Σw²) or to the step
 (`decoupled`).
 """
@@ -49,7 +50,13 @@ OPTIMIZERS = Registry(
             source="Hinton, Neural Networks for Machine Learning, lecture 6",
             other_names=("gradient_descent", "momentum", "SGD"),
             lesson="ravine",
-            details={"learning_rate": 0.05, "uses": ("momentum", "nesterov"), "decay": "coupled", "momentum": 0.9, "weight_decay": 1e-4},
+            details={
+                "learning_rate": 0.05,
+                "uses": ("momentum", "nesterov"),
+                "decay": "coupled",
+                "momentum": 0.9,
+                "weight_decay": 1e-4,
+            },
         ),
         Entry(
             "adam",

@@ -107,7 +107,7 @@ def batch_size(settings: TrainingSettings, n_rows: int) -> int:
 
 
 def wants_validation(settings: TrainingSettings, n_rows: int) -> bool:
-    """Whether rows are held out for validation when the user gives none: always, never, or on data that is not small."""
+    """Whether rows are held out for validation where the user gives none: always, never, or unless data are few."""
     if settings.early_stopping == "auto":
         return n_rows >= SMALL_DATA
     return settings.early_stopping

@@ -1,9 +1,9 @@
 """The compiled program: some updates of the weights, in the order of the mathematics.
 
-The host decides, the program computes. The host sends, with each call, which examples each update sees (`order`), how much
-each counts (`weights`, already divided), and the rate and momentum of each update (`controls`). The program knows no
-schedule, no order of presentation, no weighting and no stopping rule. Everything that may differ between two runs of
-equal structure is an argument, never a constant: one program serves a whole grid search.
+The host decides, the program computes. The host sends, with each call, which examples each update sees (`order`), how
+much each counts (`weights`, already divided), and the rate and momentum of each update (`controls`). The program
+knows no schedule, no order of presentation, no weighting and no stopping rule. Everything that may differ between two
+runs of equal structure is an argument, never a constant: one program serves a whole grid search.
 
 A call computes `epochs` × `updates`: several short epochs at once, or a part of a long one. Updates beyond `n_updates`
 are padding and are not run at all, so momentum and Adam's means stay as they were. Nothing is donated: after Ctrl-C
@@ -209,7 +209,9 @@ def _updates(
     return loop(state, losses)
 
 
-def _gather(data: Data, rows: Int[Array, " batch"]) -> tuple[Float[Array, "batch inputs"], Float[Array, "batch outputs"]]:
+def _gather(
+    data: Data, rows: Int[Array, " batch"]
+) -> tuple[Float[Array, "batch inputs"], Float[Array, "batch outputs"]]:
     # "clip" reads row 0 for −1; its weight is 0.
     return jnp.take(data.inputs, rows, axis=0, mode="clip"), jnp.take(data.targets, rows, axis=0, mode="clip")
 

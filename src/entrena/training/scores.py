@@ -1,8 +1,8 @@
 """Scores: how good predictions are, in NumPy (importing scikit-learn would cost a second of every run).
 
-A score of classes is called as `function(truth, probabilities)` with the true class numbers [rows] and the probabilities
-[rows, classes]; a score of numbers as `function(truth, prediction)`, both [rows, outputs] in the target's units. In the
-details: `task`, and `sign`, +1 where more is better. All take `sample_weight` [rows] or None.
+A score of classes is called as `function(truth, probabilities)` with the true class numbers [rows] and the
+probabilities [rows, classes]; a score of numbers as `function(truth, prediction)`, both [rows, outputs] in the
+target's units. In the details: `task`, and `sign`, +1 where more is better. All take `sample_weight` [rows] or None.
 """
 
 from __future__ import annotations

@@ -86,6 +86,6 @@ class RegularizationSettings(BaseModel):
 
     weight_decay: Annotated[float, Field(ge=0)] | None = Field(
         None,
-        description="λ: added to the gradient as λ·w for sgd and adam, to the step for adamw; weights only, not biases; "
-        "none: the optimizer's own.",
+        description="λ: added to the gradient as λ·w for sgd and adam, to the step for adamw; weights only, not "
+        "biases; none: the optimizer's own.",
     )
