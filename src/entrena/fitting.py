@@ -20,7 +20,15 @@ from entrena.recipe import Recipe
 from entrena.training import scores
 from entrena.training.checkpoint import Checkpoint
 from entrena.training.compilation import find_device, precision
-from entrena.training.loop import UNWATCHED, Training, TrainingPart, ValidationPart, Watchers, train_network
+from entrena.training.loop import (
+    UNWATCHED,
+    Training,
+    TrainingPart,
+    ValidationPart,
+    Watchers,
+    blank_table,
+    train_network,
+)
 from entrena.training.plan import Plan, make_plan, wants_validation
 from entrena.training.program import initial_state
 from entrena.training.seeds import generator
@@ -112,9 +120,7 @@ def prepare(recipe: Recipe, schema: Schema, parts: Parts, *, start: Model | None
         preprocessor, coder = start.preprocessor, start.coder
     weight = _training_weight(recipe, schema, parts)
     dtype = "float64" if recipe.training.precision == "float64" else "float32"
-    training = TrainingPart(
-        preprocessor.transform(examples.inputs, dtype), _coded(coder, examples, schema, output, dtype), weight
-    )
+    training = _training_part(examples, preprocessor, _coded(coder, examples, schema, output, dtype), weight)
     validation = None
     if parts.validation is not None:
         validation = _validation_part(recipe, schema, parts, preprocessor, coder, output, dtype)
@@ -225,6 +231,17 @@ def _coded(coder: TargetCoder, examples: Examples, schema: Schema, output: str, 
     targets = coder.encode(examples.targets, dtype)
     two_classes = schema.classes is not None and len(schema.classes) == 2
     return targets[:, 1:] if output == "logistic" and two_classes else targets
+
+
+def _training_part(
+    examples: Examples, preprocessor: Preprocessor, coded: np.ndarray, weight: np.ndarray | None
+) -> TrainingPart:
+    """Scaled inputs and coded targets, written straight into the tables that the program reads."""
+    n, dtype = examples.n_rows, str(coded.dtype)
+    inputs, targets = blank_table(n, examples.inputs.shape[1], dtype), blank_table(n, coded.shape[1], dtype)
+    preprocessor.transform(examples.inputs, dtype, out=inputs[:n])
+    targets[:n] = coded
+    return TrainingPart(inputs, targets, weight, table_rows=n)
 
 
 def _validation_part(

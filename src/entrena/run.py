@@ -104,6 +104,15 @@ class _Job:
     validation_given: bool = False
 
 
+@dataclass(frozen=True, eq=False)
+class _HeldOut:
+    """The rows that are not trained on, and how many rows each part has."""
+
+    validation: Examples | None
+    test: Examples | None
+    sizes: Mapping[str, int]
+
+
 def train(
     recipe: Recipe | Mapping[str, Any] | str | Path | None = None,
     data: Any = None,
@@ -168,23 +177,25 @@ def train(
         from_run=None if from_run is None else str(Path(from_run).absolute()),
         validation_given=validation_data is not None,
     )
-    parts, test = _parts(chosen, schema, examples, test_fraction, validation_data)
+    parts, held = _parts(chosen, schema, examples, test_fraction, validation_data)
     prepared = prepare(chosen, schema, parts, start=start)
+    source = examples.source
+    del parts, examples  # the network's inputs are made: the raw rows need not stay in memory
     if not save:
-        return _train(prepared, parts, test, job, None, None, callbacks)
-    directory = RunDirectory.create(runs_dir, name or _short_name(examples.source))
+        return _train(prepared, held, None, None, callbacks)
+    directory = RunDirectory.create(runs_dir, name or _short_name(source))
     with directory:
         directory.write_recipe(chosen.to_toml())
         directory.write_status(
             {
                 "state": "running",
                 "created": time.time(),
-                "data": examples.source,
+                "data": source,
                 "task": schema.task,
                 "job": job.__dict__,
             }
         )
-        return _train(prepared, parts, test, job, directory, None, callbacks)
+        return _train(prepared, held, directory, None, callbacks)
 
 
 def _resume(path: Path, data: Any, validation_data: Any, callbacks: Sequence[OnLook]) -> Run:
@@ -215,19 +226,17 @@ def _resume(path: Path, data: Any, validation_data: Any, callbacks: Sequence[OnL
         start = None if job.from_run is None else Model.load(job.from_run)
         if start is not None:
             schema, examples = _schema_of_start(start, schema, examples)
-        parts, test = _parts(recipe, schema, examples, job.test_fraction, validation_data)
+        parts, held = _parts(recipe, schema, examples, job.test_fraction, validation_data)
         prepared = prepare(recipe, schema, parts, start=start)
         saved = load_checkpoint(directory.checkpoint_path)
         checkpoint = None if saved is None else Checkpoint.from_parts(prepared.template(), *saved)
         directory.write_status({"state": "running"})
-        return _train(prepared, parts, test, job, directory, checkpoint, callbacks)
+        return _train(prepared, held, directory, checkpoint, callbacks)
 
 
 def _train(
     prepared: Prepared,
-    parts: Parts,
-    test: Examples | None,
-    job: _Job,
+    held: _HeldOut,
     directory: RunDirectory | None,
     checkpoint: Checkpoint | None,
     callbacks: Sequence[OnLook],
@@ -236,10 +245,10 @@ def _train(
     if directory is None:
         with interrupt_as_flag() as interrupted:
             fitted = fit(prepared, Watchers(callbacks, None, interrupted), checkpoint)
-        return _run_of(fitted, parts, test, None, fitted.training.history)
+        return _run_of(fitted, held, None, fitted.training.history)
     try:
         fitted, history = _train_recorded(prepared, directory, checkpoint, callbacks)
-        run = _run_of(fitted, parts, test, directory.path, history)
+        run = _run_of(fitted, held, directory.path, history)
         run.model.save(directory.model_path)
         write_history_parquet(directory.history_parquet_path, history)
         write_text(directory.findings_path, to_json(list(run.findings), indent=2) + "\n")
@@ -276,21 +285,10 @@ def _train_recorded(
     return fitted, earlier + fitted.training.history
 
 
-def _run_of(
-    fitted: Fitted,
-    parts: Parts,
-    test: Examples | None,
-    path: Path | None,
-    history: tuple[Mapping[str, Any], ...],
-) -> Run:
+def _run_of(fitted: Fitted, held: _HeldOut, path: Path | None, history: tuple[Mapping[str, Any], ...]) -> Run:
     model, outcome = fitted.model, fitted.training.outcome
-    validation = None if parts.validation is None else model.evaluate(parts.validation, parts.validation_weight)
-    tested = None if test is None else model.evaluate(test)
-    sizes = {
-        "training": parts.training.n_rows,
-        "validation": 0 if parts.validation is None else parts.validation.n_rows,
-        "test": 0 if test is None else test.n_rows,
-    }
+    validation, tested = (None if part is None else model.evaluate(part) for part in (held.validation, held.test))
+    sizes = dict(held.sizes)
     facts = {**training_facts(fitted), "sizes": sizes, "validation": validation, "test": tested}
     model = replace(model, facts=facts)
     findings = (_divergence(outcome, fitted),) if outcome.name == "diverged" else ()
@@ -330,19 +328,23 @@ def _try_status(directory: RunDirectory, values: Mapping[str, object]) -> None:
 
 def _parts(
     recipe: Recipe, schema: Schema, examples: Examples, test_fraction: float, validation_data: Any
-) -> tuple[Parts, Examples | None]:
+) -> tuple[Parts, _HeldOut]:
     """Test rows first, then validation rows of what is left."""
     test = None
     if test_fraction > 0:
         labels = examples.targets if schema.classes is not None else None
-        kept, held = hold_out(examples.n_rows, test_fraction, generator(recipe.random_state, "test"), labels)
-        examples, test = examples.take(kept), examples.take(held)
+        kept, away = hold_out(examples.n_rows, test_fraction, generator(recipe.random_state, "test"), labels)
+        examples, test = examples.take(kept), examples.take(away)
     if validation_data is None:
-        return split_validation(recipe, schema, examples), test
-    validation = read_inputs(validation_data, schema.columns, target_names=schema.target_names)
-    if validation.targets is None:
-        raise DataError(f"{validation.source}: validation needs the target {', '.join(schema.target_names)}")
-    return Parts(examples, validation), test
+        parts = split_validation(recipe, schema, examples)
+    else:
+        validation = read_inputs(validation_data, schema.columns, target_names=schema.target_names)
+        if validation.targets is None:
+            raise DataError(f"{validation.source}: validation needs the target {', '.join(schema.target_names)}")
+        parts = Parts(examples, validation)
+    sizes = [0 if part is None else part.n_rows for part in (parts.training, parts.validation, test)]
+    named = dict(zip(("training", "validation", "test"), sizes, strict=True))
+    return parts, _HeldOut(parts.validation, test, named)
 
 
 def _schema_of_start(start: Model, schema: Schema, examples: Examples) -> tuple[Schema, Examples]:

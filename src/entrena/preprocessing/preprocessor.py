@@ -54,14 +54,17 @@ class Preprocessor:
         """The number of input columns, before and after."""
         return len(self.shift)
 
-    def transform(self, inputs: np.ndarray, dtype: DTypeLike = np.float32) -> np.ndarray:
+    def transform(
+        self, inputs: np.ndarray, dtype: DTypeLike = np.float32, out: np.ndarray | None = None
+    ) -> np.ndarray:
         """Shifts and scales inputs.
 
-        Computed in float64 and rounded once; a fresh array, written piece by piece.
+        Computed in float64 and rounded once, piece by piece.
 
         Args:
             inputs: [rows, columns] finite numbers.
             dtype: The type of the result.
+            out: [rows, columns] of that type, where the result shall be written; None: a fresh array.
 
         Returns:
             [rows, columns], row after row in memory.
@@ -71,7 +74,7 @@ class Preprocessor:
         """
         if inputs.ndim != 2 or inputs.shape[1] != self.n_columns:
             raise DataError(f"inputs have shape {inputs.shape}; the model was trained on {self.n_columns} columns")
-        out = np.empty(inputs.shape, dtype)
+        out = np.empty(inputs.shape, dtype) if out is None else out
         step = max(1, BLOCK_VALUES // max(1, self.n_columns))
         # Halving both sides leaves the quotient and keeps the difference in range.
         half = 0.5 if max(np.abs(self.shift).max(), self.scale.max()) > _LARGE else 1.0

@@ -46,11 +46,19 @@ class TrainingPart:
         inputs: [rows, inputs].
         targets: [rows, outputs].
         weight: The weight of each row, of mean 1 over the rows with a weight above 0, or None: all equal.
+        table_rows: Where both arrays are tables of `blank_table`, whose last rows are no examples: how many are. Such
+            tables belong to the training and are not copied again.
     """
 
     inputs: np.ndarray
     targets: np.ndarray
     weight: np.ndarray | None = None
+    table_rows: int | None = None
+
+    @property
+    def n_rows(self) -> int:
+        """The number of examples."""
+        return len(self.inputs) if self.table_rows is None else self.table_rows
 
 
 @dataclass(frozen=True)
@@ -244,8 +252,8 @@ def without_weight_zero(part: TrainingPart) -> TrainingPart:
     """The rows that count: those whose weight is not 0."""
     if part.weight is None or np.all(part.weight != 0):
         return part
-    counts = part.weight != 0
-    return TrainingPart(part.inputs[counts], part.targets[counts], part.weight[counts])
+    rows = np.flatnonzero(part.weight)
+    return TrainingPart(part.inputs[rows], part.targets[rows], part.weight[rows])
 
 
 def _sequence(plan: Plan, rows: np.ndarray, epoch: int) -> np.ndarray:
@@ -275,13 +283,15 @@ def _padded(training: TrainingPart, validation: ValidationPart | None, plan: Pla
     """The arrays as the program takes them: rows padded to a size of the ladder, validation rows in equal blocks."""
 
     def grow(array: np.ndarray, n_rows: int) -> Any:
-        # Always a copy: the program may still read an array that the caller changes later.
-        grown = _aligned_zeros((n_rows, *array.shape[1:]), plan.dtype)
+        # A copy even where the size is right: the program may still read an array that the caller changes later.
+        grown = blank_table(n_rows, array.shape[1], plan.dtype)
         grown[: len(array)] = array
-        return grown
+        return grown[:n_rows]
 
-    n = round_up(len(training.inputs))
-    inputs, targets = grow(training.inputs, n), grow(training.targets, n)
+    inputs: Any = training.inputs
+    targets: Any = training.targets
+    if training.table_rows is None:
+        inputs, targets = grow(inputs, round_up(len(inputs))), grow(targets, round_up(len(targets)))
     if validation is None:
         none: list[Any] = [np.zeros((0, 1, table.shape[1]), plan.dtype) for table in (inputs, targets)]
         return Data(inputs, targets, *none)
@@ -291,8 +301,12 @@ def _padded(training: TrainingPart, validation: ValidationPart | None, plan: Pla
     return Data(inputs, targets, *(table.reshape(blocks, rows, -1) for table in held))
 
 
-def _aligned_zeros(shape: tuple[int, ...], dtype: str) -> np.ndarray:
-    """Zeros that begin at a multiple of 64 bytes: JAX on a CPU uses such an array as it is, without another copy."""
+def blank_table(n_rows: int, n_columns: int, dtype: str) -> np.ndarray:
+    """Zeros [rows of the next size of the ladder, columns] to be filled with `n_rows` examples.
+
+    They begin at a multiple of 64 bytes: JAX on a CPU uses such an array as it is, without another copy.
+    """
+    shape = (round_up(n_rows), n_columns)
     n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
     buffer = np.zeros(n_bytes + 64, np.uint8)
     first = -buffer.ctypes.data % 64

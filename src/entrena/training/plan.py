@@ -24,7 +24,7 @@ MOST_EPOCHS_A_CALL = 16
 MOST_SNAPSHOT_BYTES = 4 * 2**20
 SHORT_EPOCH_SECONDS = 2e-3
 CALL_SECONDS = 0.5
-FLOPS_A_SECOND = 5e10  # of a small CPU; only the order of magnitude matters
+FLOPS_A_SECOND = 4e11  # of two CPU cores; only the order of magnitude matters
 LEAST_UPDATE_SECONDS = 1e-6
 
 

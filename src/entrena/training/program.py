@@ -30,6 +30,8 @@ from entrena.training.forms import COMPILER_OPTIONS, LOOP, ONE_FUNCTION
 from entrena.training.losses import LOSSES
 from entrena.training.optimizers import OPTIMIZERS, is_decoupled, transformation
 
+GATHER_FIRST_BYTES = 4 * 2**20
+
 
 @dataclass(frozen=True)
 class Structure:
@@ -191,9 +193,16 @@ def _updates(
     n_updates: Int[Array, ""],
     settings: Settings,
 ) -> tuple[State, Float[Array, "updates batch"]]:
+    first = _gather(data, order) if order is not None and _fits_cache(data, order) else None
+
     def body(i: Int[Array, ""], carry: tuple[State, Any]) -> tuple[State, Any]:
         state, losses = carry
-        X, targets = (data.inputs, data.targets) if order is None else _gather(data, order[i])
+        if order is None:
+            X, targets = data.inputs, data.targets
+        elif first is not None:
+            X, targets = first[0][i], first[1][i]
+        else:
+            X, targets = _gather(data, order[i])
         now = {name: values[i] for name, values in controls.items()}
         state, losses_now = update(structure, state, (X, targets, weights[i]), now, settings)
         return state, losses.at[i].set(losses_now)
@@ -209,8 +218,14 @@ def _updates(
     return loop(state, losses)
 
 
+def _fits_cache(data: Data, order: Int[Array, "updates batch"]) -> bool:
+    """Whether the rows of all updates, side by side, are few enough to be gathered before the loop."""
+    columns = data.inputs.shape[1] + data.targets.shape[1]
+    return order.size * columns * data.inputs.dtype.itemsize <= GATHER_FIRST_BYTES
+
+
 def _gather(
-    data: Data, rows: Int[Array, " batch"]
+    data: Data, rows: Int[Array, "*batch"]
 ) -> tuple[Float[Array, "batch inputs"], Float[Array, "batch outputs"]]:
     # "clip" reads row 0 for −1; its weight is 0.
     return jnp.take(data.inputs, rows, axis=0, mode="clip"), jnp.take(data.targets, rows, axis=0, mode="clip")
