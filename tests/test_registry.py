@@ -171,7 +171,7 @@ def test_a_value_is_allowed_if_it_lies_in_the_interval(value, low, high, low_ope
     assert accepted == (above and below)
 
 
-@pytest.mark.parametrize("value", [10**400, -(10**400)])
+@pytest.mark.parametrize("value", [10**400, -(10**400)], ids=["high", "low"])
 def test_a_whole_number_beyond_floats_is_refused_in_words(value):
     with pytest.raises(ValueError, match="is not allowed: a number above 0 and at most 1"):
         SHARE.check(value)

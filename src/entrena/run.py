@@ -19,6 +19,7 @@ from entrena.fitting import Fitted, Parts, Prepared, fit, main_score, prepare, s
 from entrena.interrupt import interrupt_as_flag
 from entrena.model import Model
 from entrena.recipe import Recipe
+from entrena.reporting.progress import ProgressBar
 from entrena.storage import (
     HistoryWriter,
     RunDirectory,
@@ -127,6 +128,7 @@ def train(
     runs_dir: str | Path = "runs",
     name: str | None = None,
     save: bool = True,
+    verbose: bool = False,
 ) -> Run:
     """Trains a network on a data set and saves the run.
 
@@ -143,6 +145,7 @@ def train(
         runs_dir: Where run directories are made.
         name: The last part of the run's name; None: the data's.
         save: Whether a run directory is made at all.
+        verbose: Whether a progress bar is shown.
 
     Returns:
         The run with its model, history and scores.
@@ -150,52 +153,72 @@ def train(
     Raises:
         EntrenaError: A wrong recipe, column, value or file; the message says what would be right.
     """
-    if resume is not None:
-        return _resume(Path(resume), data, validation_data, callbacks)
-    chosen = _as_recipe(recipe)
-    if data is None:
-        raise UsageError("no data: give the name of an embedded set (digits), a file (houses.csv), a frame or (X, y)")
-    if not 0 <= test_fraction < 1:
-        raise UsageError(f"test_fraction: {test_fraction} is not allowed: at least 0 and below 1")
-    if task not in (None, "classification", "regression"):
-        raise UsageError(f"task: unknown name '{task}': {did_you_mean(str(task), ['classification', 'regression'])}")
-    start = None if from_run is None else Model.load(from_run)
-    if start is not None and recipe is None:
-        chosen = start.recipe
-    examples = read(data, target=target)
-    schema = infer_schema(examples, task)  # type: ignore[arg-type]
+    with contextlib.ExitStack() as shown:
+        if verbose:
+            callbacks = (*callbacks, shown.enter_context(ProgressBar()))
+        if resume is not None:
+            return _resume(Path(resume), data, validation_data, callbacks)
+        if data is None:
+            raise UsageError(
+                "no data: give the name of an embedded set (digits), a file (houses.csv), a frame or (X, y)"
+            )
+        if not 0 <= test_fraction < 1:
+            raise UsageError(f"test_fraction: {test_fraction} is not allowed: at least 0 and below 1")
+        if task not in (None, "classification", "regression"):
+            tasks = ["classification", "regression"]
+            raise UsageError(f"task: unknown name '{task}': {did_you_mean(str(task), tasks)}")
+        chosen = _as_recipe(recipe)
+        start = None if from_run is None else Model.load(from_run)
+        if start is not None and recipe is None:
+            chosen = start.recipe
+        names = (target,) if isinstance(target, str) else None if target is None else tuple(target)
+        job = _Job(
+            data=_absolute(data) if isinstance(data, str | Path) else "",
+            target=names,
+            task=task,
+            test_fraction=test_fraction,
+            from_file=isinstance(data, str | Path),
+            fingerprint="",
+            from_run=None if from_run is None else str(Path(from_run).absolute()),
+            validation_given=validation_data is not None,
+        )
+        return _begin(chosen, data, job, start, validation_data, callbacks, runs_dir if save else None, name)
+
+
+def _begin(
+    recipe: Recipe,
+    data: Any,
+    job: _Job,
+    start: Model | None,
+    validation_data: Any,
+    callbacks: Sequence[OnLook],
+    runs_dir: str | Path | None,
+    name: str | None,
+) -> Run:
+    """A new run; without `runs_dir` nothing is saved."""
+    examples = _read(data, job)
+    schema = infer_schema(examples, job.task)  # type: ignore[arg-type]
     if start is not None:
         schema, examples = _schema_of_start(start, schema, examples)
-    named = isinstance(data, str | Path)
-    job = _Job(
-        data=_absolute(data) if named else examples.source,
-        target=(target,) if isinstance(target, str) else None if target is None else tuple(target),
-        task=task,
-        test_fraction=test_fraction,
-        from_file=named,
-        fingerprint=_fingerprint(examples) if save else "",
-        from_run=None if from_run is None else str(Path(from_run).absolute()),
-        validation_given=validation_data is not None,
-    )
-    parts, held = _parts(chosen, schema, examples, test_fraction, validation_data)
-    prepared = prepare(chosen, schema, parts, start=start)
+    job = replace(job, fingerprint=_fingerprint(examples) if runs_dir is not None else "")
+    parts, held = _parts(recipe, schema, examples, job.test_fraction, validation_data)
+    prepared = prepare(recipe, schema, parts, start=start)
     source = examples.source
     del parts, examples  # the network's inputs are made: the raw rows need not stay in memory
-    if not save:
+    if runs_dir is None:
         return _train(prepared, held, None, None, callbacks)
     directory = RunDirectory.create(runs_dir, name or _short_name(source))
     with directory:
-        directory.write_recipe(chosen.to_toml())
+        directory.write_recipe(recipe.to_toml())
         directory.write_status(
-            {
-                "state": "running",
-                "created": time.time(),
-                "data": source,
-                "task": schema.task,
-                "job": job.__dict__,
-            }
+            {"state": "running", "created": time.time(), "data": source, "task": schema.task, "job": job.__dict__}
         )
         return _train(prepared, held, directory, None, callbacks)
+
+
+def _read(data: Any, job: _Job) -> Examples:
+    target = job.target if job.target is None or len(job.target) > 1 else job.target[0]
+    return read(data, target=target)
 
 
 def _resume(path: Path, data: Any, validation_data: Any, callbacks: Sequence[OnLook]) -> Run:
@@ -216,8 +239,7 @@ def _resume(path: Path, data: Any, validation_data: Any, callbacks: Sequence[OnL
             )
         if job.validation_given and validation_data is None:
             raise UsageError(f"run '{directory.name}' was given validation_data: give the same to train(resume=…)")
-        target = job.target if job.target is None or len(job.target) > 1 else job.target[0]
-        examples = read(job.data if data is None else data, target=target)
+        examples = _read(job.data if data is None else data, job)
         if _fingerprint(examples) != job.fingerprint:
             raise DataError(
                 f"{examples.source}: not the data with which run '{directory.name}' began: --resume needs the same rows"

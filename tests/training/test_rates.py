@@ -24,7 +24,8 @@ def test_constant():
 def test_one_cycle_equals_optax(n_updates, peak, final, division):
     t = np.arange(n_updates + 1)
     with jax.enable_x64(True):
-        theirs = optax.linear_onecycle_schedule(n_updates, 0.8, peak, 1 - final, 10.0, division)(t.astype(float))
+        schedule = optax.linear_onecycle_schedule(n_updates, 0.8, peak, 1 - final, 10.0, division)
+        theirs = jax.vmap(schedule)(t.astype(float))
     np.testing.assert_allclose(rates(one_cycle(peak, final, division), t, n_updates, 0.8), theirs, rtol=1e-12)
 
 
@@ -61,16 +62,23 @@ def test_every_schedule_is_positive_float64_and_below_its_rate(name, n_updates):
 @pytest.mark.parametrize("name", sorted(SCHEDULES))
 def test_a_rate_is_a_function_of_the_update_alone(name):
     whole = rates(Choice(name), np.arange(30), 30, 0.5)
-    np.testing.assert_array_equal(np.concatenate([rates(Choice(name), np.arange(a, a + 6), 30, 0.5) for a in range(0, 30, 6)]), whole)
+    parts = [rates(Choice(name), np.arange(first, first + 6), 30, 0.5) for first in range(0, 30, 6)]
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
 
 
-def test_one_cycle_falls_after_its_peak_whatever_the_shares():
-    values = rates(one_cycle(peak=0.9, final=0.4), np.arange(101), 100, 1.0)
+@pytest.mark.parametrize(("peak", "final"), [(0.5, 0.4), (0.85, 0.1), (0.05, 0.9)])
+def test_one_cycle_rises_to_its_peak_and_falls_after_it(peak, final):
+    values = rates(one_cycle(peak, final), np.arange(201), 200, 1.0)
     top = values.argmax()
-    assert values.max() == pytest.approx(1.0)
     assert (np.diff(values[: top + 1]) >= 0).all()
     assert (np.diff(values[top:]) <= 0).all()
-    assert values[-1] < values[0]
+    assert top == round(peak * 200)
+
+
+@pytest.mark.parametrize(("peak", "final"), [(0.9, 0.4), (0.5, 0.5)])
+def test_one_cycle_whose_peak_lies_in_its_last_phase_is_refused(peak, final):
+    with pytest.raises(ValueError, match="peak"):
+        one_cycle(peak, final)
 
 
 def test_which_schedules_have_an_end():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from typing import Any, Self
 
@@ -11,10 +12,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from entrena.data import Examples, Schema
-from entrena.fitting import Parts, fit, prepare, split_validation, training_facts
+from entrena.fitting import Parts, fit, main_score, prepare, split_validation, training_facts
 from entrena.interrupt import interrupt_as_flag
 from entrena.model import Model
 from entrena.recipe import Recipe
+from entrena.reporting.progress import ProgressBar
 from entrena.training.loop import Watchers
 
 NOT_RECIPE = ("verbose", "callbacks")
@@ -49,8 +51,11 @@ class NetworkEstimator(BaseEstimator):
         else:
             parts = Parts(examples, validation, weight)
         prepared = prepare(recipe, schema, parts)
-        with interrupt_as_flag() as interrupted:
-            fitted = fit(prepared, Watchers(self._watchers(), None, interrupted))
+        with interrupt_as_flag() as interrupted, contextlib.ExitStack() as shown:
+            callbacks = list(self.callbacks or ())
+            if self.verbose:
+                callbacks.append(shown.enter_context(ProgressBar(score=main_score(recipe, schema))))
+            fitted = fit(prepared, Watchers(callbacks, None, interrupted))
         training = fitted.training
         self.model_ = Model(
             recipe,
@@ -72,14 +77,6 @@ class NetworkEstimator(BaseEstimator):
         if training.outcome.name in ("diverged", "interrupted"):
             warnings.warn(training.outcome.sentence, ConvergenceWarning, stacklevel=3)
         return self
-
-    def _watchers(self) -> tuple[Any, ...]:
-        callbacks = tuple(self.callbacks or ())
-        if self.verbose:
-            from entrena.reporting.progress import ProgressBar
-
-            callbacks = (*callbacks, ProgressBar())
-        return callbacks
 
     def _inputs(self, X: Any) -> np.ndarray:
         """Checked inputs of a fitted estimator, [rows, columns]."""

@@ -21,6 +21,7 @@ from entrena.training.settings import RateSettings, RegularizationSettings, Trai
 SMALL_DATA = 2_000  # training rows below which early_stopping="auto" gives up none for validation
 VALIDATION_BLOCK = 1_024  # rows of one block of the validation pass
 MOST_EPOCHS_A_CALL = 16
+MANY_EPOCHS = 1_000  # a program of several epochs compiles 0.15 s longer and saves about 0.15 ms an epoch
 MOST_SNAPSHOT_BYTES = 4 * 2**20
 SHORT_EPOCH_SECONDS = 2e-3
 CALL_SECONDS = 0.5
@@ -158,6 +159,8 @@ def make_plan(
         form=choose_form(network.n_weights, size, platform),
     )
     epochs_a_call, updates_a_call = _call_size(network, size, n_updates, n_validation)
+    if training.max_epochs < MANY_EPOCHS:
+        epochs_a_call = 1
     settings = OPTIMIZERS.settings_of(optimizer)
     if structure.decay:
         settings["weight_decay"] = decay
@@ -171,7 +174,7 @@ def make_plan(
         n_updates=n_updates,
         max_epochs=training.max_epochs,
         max_seconds=training.max_seconds,
-        epochs_a_call=min(epochs_a_call, training.max_epochs),
+        epochs_a_call=epochs_a_call,
         updates_a_call=updates_a_call,
         learning_rate=learning_rate,
         schedule=rate.schedule,

@@ -171,7 +171,9 @@ def run_block(structure: Structure, state: State, data: Data, block: Block, sett
     def run_epoch(state: State, epoch: tuple[Any, ...]) -> tuple[State, tuple[Any, ...]]:
         order, weights, controls, n_updates, look = epoch
         state, losses = _updates(structure, state, data, order, weights, controls, n_updates, settings)
-        validation = jax.lax.cond(look, lambda: _validate(structure, state, data), lambda: _no_validation(data))
+        validation = _no_validation(data)
+        if len(data.validation_inputs) > 0:
+            validation = jax.lax.cond(look, lambda: _validate(structure, state, data), lambda: validation)
         squared = sum(jnp.sum(jnp.square(layer["weights"])) for layer in state.params)
         return state, (state, losses, squared, *validation)
 
