@@ -71,11 +71,25 @@ def run_command(command: str, folder: Path) -> None:
     environment = os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, f"{command}\nended with {done.returncode}\n{done.stdout}{done.stderr}"
+    assert done.stdout + done.stderr, f"{command}\nprinted nothing"
+    written = re.search(r" -o (\S+)", command)
+    assert written is None or (folder / written[1]).stat().st_size > 0, f"{command}\nwrote nothing"
+
+
+def write_houses(folder: Path) -> None:
+    """The table that stands for the reader's own in the README: a price for the area and the age of a house."""
+    lines = [
+        "area,age,price",
+        *(f"{50 + 3 * i},{7 * i % 40},{1000 * (50 + 3 * i) - 500 * (7 * i % 40)}.5" for i in range(60)),
+    ]
+    (folder / "houses.csv").write_text("\n".join(lines), encoding="utf-8")
+    (folder / "new-houses.csv").write_text("\n".join(lines[:1] + lines[10:15]), encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_code_of_the_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    write_houses(tmp_path)
     names: dict[str, object] = {"__name__": "__main__"}
     for block in blocks_of(page.read_text(encoding="utf-8")):
         if block.skipped:

@@ -228,7 +228,7 @@ class Registry(Mapping[str, Entry]):
 class Choice:
     """A technique chosen by a user: a name, and those of its settings that were given.
 
-    Hashable, so that it can be part of the key of a compiled program. Compares equal to its bare name.
+    Hashable, so that it can be part of the key of a compiled program.
     """
 
     name: str

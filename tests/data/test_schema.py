@@ -101,5 +101,5 @@ def test_class_numbers_compare_as_python_does():
         class_numbers(np.array(["setosaa"]), ("setosa", "virginica"))
     with pytest.raises(DataError, match=r"^targets: unknown class 7; there are 0, 1$"):
         class_numbers(np.array([1, 7]), (0, 1))
-    with pytest.raises(DataError, match=r"^targets: unknown class '1'; "):
+    with pytest.raises(DataError, match=r"^targets: unknown class '1'; there are 0, 1$"):
         class_numbers(np.array(["1"]), (0, 1))

@@ -23,7 +23,7 @@ def test_constant():
 @pytest.mark.parametrize(("peak", "final", "division"), [(0.5, 0.1, 1000.0), (0.3, 0.2, 10.0), (0.1, 0.5, 1.0)])
 def test_one_cycle_equals_optax(n_updates, peak, final, division):
     t = np.arange(n_updates + 1)
-    with jax.enable_x64(True):
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
         schedule = optax.linear_onecycle_schedule(n_updates, 0.8, peak, 1 - final, 10.0, division)
         theirs = jax.vmap(schedule)(t.astype(float))
     np.testing.assert_allclose(rates(one_cycle(peak, final, division), t, n_updates, 0.8), theirs, rtol=1e-12)

@@ -110,6 +110,9 @@ def targets_of(
     if len(array) != n_rows:
         raise DataError(f"{source}: inputs have {n_rows} rows and targets {len(array)}; they must be equal")
     place = Place(source, target=True)
+    n_targets = 1 if array.ndim == 1 else array.shape[1]
+    if names and len(names) != n_targets:
+        place.refuse(f"the number of targets is {n_targets}, and of their names {len(names)}: {', '.join(names)}")
     if array.ndim == 1 or array.shape[1] == 1:
         name = names[0] if names else "target"
         return labels(array.reshape(-1), name, place), (name,)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,7 +14,7 @@ from entrena.errors import DataError, did_you_mean
 Task = Literal["classification", "regression"]
 Label = bool | int | float | str
 
-# So many distinct whole numbers may always be classes; beyond that, the square root of the number of rows may.
+# So many distinct whole numbers are classes; a column with more of them counts something.
 FEW_CLASSES = 20
 
 # Below this many classes nobody is asked whether they are meant as classes.
@@ -62,8 +61,8 @@ class Schema:
 def infer_schema(examples: Examples, task: Task | None = None) -> Schema:
     """What the examples ask for: classes or numbers.
 
-    Texts and truth values are classes. Whole numbers are classes where there are at most max(20, √rows) distinct
-    ones. Everything else, and several targets, are numbers to predict.
+    Texts and truth values are classes, and so are whole numbers where there are at most 20 distinct ones. Everything
+    else, and several targets, are numbers to predict; of numbers with a decimal point only 0.0 and 1.0 are classes.
 
     Args:
         examples: The training data, with targets.
@@ -87,7 +86,7 @@ def infer_schema(examples: Examples, task: Task | None = None) -> Schema:
             raise DataError(f"{target} holds text, such as '{targets[0]}'; regression needs numbers")
         return Schema(examples.columns, names, "regression")
     values = np.unique(targets)
-    if task is None and not _are_classes(values, len(targets)):
+    if task is None and not _are_classes(values):
         return Schema(examples.columns, names, "regression")
     if len(values) < 2:
         raise DataError(f"{target} holds one class only, {values[0].item()!r}; classification needs at least two")
@@ -99,11 +98,12 @@ def infer_schema(examples: Examples, task: Task | None = None) -> Schema:
     return Schema(examples.columns, names, "classification", tuple(value.item() for value in values))
 
 
-def _are_classes(values: np.ndarray, n_rows: int) -> bool:
+def _are_classes(values: np.ndarray) -> bool:
     if values.dtype.kind in "UTb":
         return True
-    whole = bool((values == np.floor(values)).all())
-    return whole and len(values) <= max(FEW_CLASSES, math.isqrt(n_rows))
+    if values.dtype.kind == "f":  # a table that writes 3.0 means a number; 0.0 and 1.0 may be yes and no
+        return len(values) == 2 and set(values.tolist()) == {0.0, 1.0}
+    return len(values) <= FEW_CLASSES
 
 
 def class_numbers(labels: np.ndarray, classes: tuple[Label, ...], *, source: str = "targets") -> np.ndarray:
@@ -127,8 +127,9 @@ def class_numbers(labels: np.ndarray, classes: tuple[Label, ...], *, source: str
     plain = [value.item() if isinstance(value, np.generic) else value for value in distinct]
     for value in plain:
         if value not in number_of:
-            words = [str(label) for label in classes]
-            # A number is not misspelt: only texts get the nearest name.
-            hint = did_you_mean(value, words) if isinstance(value, str) else f"there are {', '.join(words[:12])}"
+            texts = [label for label in classes if isinstance(label, str)]
+            # A number is not misspelt; and with repr, the text '1' is seen to be another class than the number 1.
+            listed = ", ".join(repr(label) for label in classes[:12])
+            hint = did_you_mean(value, texts) if isinstance(value, str) and texts else f"there are {listed}"
             raise DataError(f"{source}: unknown class {value!r}; {hint}")
     return np.array([number_of[value] for value in plain], dtype=np.int64)[inverse]

@@ -89,7 +89,6 @@ def read_inputs(source: Any, columns: Sequence[str], *, target_names: Sequence[s
         if targets is None or not wanted:
             return examples
         values, wanted = targets_of(_values(targets), wanted, examples.n_rows, examples.source)
-        _check_n_targets(values, wanted, examples.source)
         return Examples(examples.inputs, values, names, wanted, examples.source)
     if isinstance(source, str | Path) or is_frame(source):
         table, where = _table(source)
@@ -151,7 +150,6 @@ def _pair(source: tuple[Any, ...], names: tuple[str, ...] | None) -> Examples:
         columns = input_names(inputs.shape[1])
     given = names or _names_of(targets)
     coded, target_names = targets_of(_values(targets), given, len(inputs), where)
-    _check_n_targets(coded, target_names, where)
     return Examples(inputs, coded, columns, target_names, where)
 
 
@@ -163,7 +161,7 @@ def _two(source: tuple[Any, ...]) -> tuple[Any, Any]:
 
 def _names_of(targets: Any) -> tuple[str, ...] | None:
     """The names that a series or a frame of targets carries."""
-    if is_frame(targets):
+    if is_frame(targets) and hasattr(targets, "columns"):
         return tuple(str(name) for name in targets.columns)
     name = getattr(targets, "name", None)
     return (name,) if isinstance(name, str) and name else None
@@ -171,12 +169,6 @@ def _names_of(targets: Any) -> tuple[str, ...] | None:
 
 def _values(targets: Any) -> Any:
     return targets.to_numpy() if hasattr(targets, "to_numpy") else targets
-
-
-def _check_n_targets(values: np.ndarray, names: tuple[str, ...], where: str) -> None:
-    n_targets = 1 if values.ndim == 1 else values.shape[1]
-    if n_targets != len(names):
-        raise DataError(f"{where}: there are {n_targets} targets and {len(names)} names for them: {_listed(names)}")
 
 
 def _embedded(name: str, target: tuple[str, ...] | None) -> Examples:

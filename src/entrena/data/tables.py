@@ -179,16 +179,18 @@ class ColumnTable:
 
 def is_frame(source: object) -> bool:
     """Whether something is a table with named columns."""
-    return (
-        _is_polars(source)
-        or (hasattr(source, "columns") and hasattr(source, "to_numpy"))
-        or hasattr(source, "__arrow_c_stream__")
-        or hasattr(source, "__dataframe__")
-    ) and not isinstance(source, np.ndarray)
+    if _is_polars(source):
+        return True
+    if hasattr(source, "dtype"):
+        # Arrays and series, some of which offer an Arrow stream as well.
+        return False
+    is_like_pandas = hasattr(source, "columns") and hasattr(source, "to_numpy")
+    return is_like_pandas or hasattr(source, "__arrow_c_stream__") or hasattr(source, "__dataframe__")
 
 
 def _is_polars(source: object) -> bool:
-    return type(source).__module__.partition(".")[0] == "polars" and hasattr(source, "columns")
+    # Asking a lazy frame for its columns is slow, and warns.
+    return type(source).__module__.partition(".")[0] == "polars" and hasattr(source, "collect_schema")
 
 
 def as_table(frame: Any) -> Table:

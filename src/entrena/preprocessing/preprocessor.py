@@ -54,9 +54,7 @@ class Preprocessor:
         """The number of input columns, before and after."""
         return len(self.shift)
 
-    def transform(
-        self, inputs: np.ndarray, dtype: DTypeLike = np.float32, out: np.ndarray | None = None
-    ) -> np.ndarray:
+    def transform(self, inputs: np.ndarray, dtype: DTypeLike = np.float32, out: np.ndarray | None = None) -> np.ndarray:
         """Shifts and scales inputs.
 
         Computed in float64 and rounded once, piece by piece.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from numbers import Real
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -37,7 +38,7 @@ def _check_class_weight(value: object) -> object:
         raise PydanticCustomError("class_weight", "the table is empty: name at least one class, class = weight")
     weights = {}
     for label, weight in value.items():
-        is_number = isinstance(weight, int | float) and not isinstance(weight, bool)
+        is_number = isinstance(weight, Real) and not isinstance(weight, bool)
         if not is_number or not math.isfinite(weight) or weight <= 0:
             message = f"{label} = {weight!r} is not allowed: a weight is a number above 0"
             raise PydanticCustomError("class_weight", "{message}", {"message": message})

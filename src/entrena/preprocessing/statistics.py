@@ -69,11 +69,10 @@ def column_statistics(values: np.ndarray, weights: np.ndarray | None = None) -> 
         square += _sum(difference * difference, weight)
     correction = linear / total
     deviation = np.sqrt(np.maximum(square / total - correction**2, 0)) / factor
-    # The mean of 0.1, 0.1, … is not always 0.1, and a constant column must become exactly 0.
-    constant = low == high
-    mean = np.where(constant, low, np.clip((first + correction) / factor, low, high))
+    # The mean of 0.1, 0.1, … is not always 0.1, and a constant column must become exactly 0: there low = high.
+    mean = np.clip((first + correction) / factor, low, high)
     rounding = ROUNDING_ULPS * np.finfo(np.float64).eps * np.maximum(np.abs(low), np.abs(high))
-    deviation = np.where(constant | (deviation <= rounding), 0.0, deviation)
+    deviation = np.where(deviation <= rounding, 0.0, deviation)
     return ColumnStatistics(low, high, mean, deviation)
 
 
@@ -97,8 +96,9 @@ def check_weights(weights: np.ndarray | None, n_rows: int) -> np.ndarray | None:
         raise DataError(f"the sample weight of row {row + 1} is {weights[row]}; weights must be finite and at least 0")
     if not weights.any():
         raise DataError("all sample weights are 0; at least one row must count")
-    # Only ratios matter; so the sum of large weights stays in range.
-    return weights * power_of_two_below(weights.max())
+    # Only ratios matter; so the sum of large weights stays in range. A weight above 0 stays above 0: its row is there.
+    scaled = weights * power_of_two_below(weights.max())
+    return np.where(weights > 0, np.maximum(scaled, np.finfo(np.float64).smallest_subnormal), 0.0)
 
 
 def power_of_two_below(magnitude: np.ndarray) -> np.ndarray:

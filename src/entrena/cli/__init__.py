@@ -1,0 +1,29 @@
+"""The command line: one file for each command; what they share is in `output` and `choosing`.
+
+Commands read options, call the rooms below and print; they compute nothing themselves. Imports that take time stand
+inside the commands, so that `entrena --help` is quick.
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+
+def main() -> NoReturn:
+    """The command `entrena`: runs it with the arguments of this process and leaves with its exit code."""
+    import gc
+    import os
+    import sys
+
+    # A process of half a second: collecting garbage while thousands of objects are imported, and taking every module
+    # apart at the end, would each cost a tenth of it and more.
+    gc.disable()
+    from entrena.cli.app import run
+
+    code = run(sys.argv[1:])
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # the reader of a pipe has gone
+            code = code or 1
+    os._exit(code)
