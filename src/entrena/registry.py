@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from types import MappingProxyType
 from typing import Any
 
@@ -74,7 +75,10 @@ class Setting:
             if isinstance(self.default, bool) and isinstance(value, bool):
                 return value
             raise refused
-        if not isinstance(value, int | float) or not math.isfinite(value):
+        if not isinstance(value, Real):  # NumPy's numbers are Real too
+            raise refused
+        value = int(value) if isinstance(value, Integral) else float(value)
+        if isinstance(value, float) and not math.isfinite(value):
             raise refused
         if isinstance(self.default, int) and value != int(value):
             raise refused
@@ -82,7 +86,10 @@ class Setting:
             raise refused
         if self.high is not None and (value > self.high or (self.high_open and value == self.high)):
             raise refused
-        return int(value) if isinstance(self.default, int) else float(value)
+        try:
+            return int(value) if isinstance(self.default, int) else float(value)
+        except OverflowError:
+            raise refused from None
 
 
 def interval(low: float | None, high: float | None, *, low_open: bool = False, high_open: bool = False) -> str:
@@ -117,6 +124,7 @@ class Entry:
         other_names: What other libraries call it; never accepted, only explained.
         lesson: The id of the lesson that measures its effect.
         details: What only this registry's room needs, such as an optimizer's default rate.
+        check: From all its settings to what is wrong with them together, or None.
     """
 
     name: str
@@ -128,6 +136,7 @@ class Entry:
     other_names: tuple[str, ...] = ()
     lesson: str | None = None
     details: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    check: Callable[[Mapping[str, Any]], str | None] | None = None
 
     def setting(self, name: str) -> Setting | None:
         """The setting of that name, or None."""
@@ -214,9 +223,13 @@ class Registry(Mapping[str, Entry]):
                 given[setting_name] = setting.check(setting_value)
             except ValueError as error:
                 problems.append(f"{setting_name}: {error}")
+        choice = Choice(name, tuple(sorted(given.items())))
+        if not problems and entry.check is not None:
+            together = entry.check(self.settings_of(choice))
+            problems += [together] if together else []
         if problems:
             raise ValueError("; ".join(problems))
-        return Choice(name, tuple(sorted(given.items())))
+        return choice
 
     def settings_of(self, choice: Choice) -> dict[str, Value]:
         """All the settings of a choice: those given, the others at their defaults."""

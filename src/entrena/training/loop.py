@@ -371,8 +371,9 @@ class _Run:
     def finish(self) -> Training:
         """The result of the run: the best weights where they were sought, else the last."""
         name, why = self.ended or ("out_of_epochs", "")
-        restored = self.plan.restore_best or name == "diverged"
-        params = self.best_params if restored and self.best_params is not None else self.state.params
+        # Without a look there is no best but the initial weights: only a divergence goes back to them.
+        restored = (self.plan.restore_best and self.best.epoch > 0) or name == "diverged"
+        params = self.best_params if restored else self.state.params
         checkpoint = self.checkpoint()
         if self.watchers.on_checkpoint and name != "diverged":
             self.watchers.on_checkpoint(checkpoint)

@@ -8,6 +8,8 @@ for the whole run, so patience never cuts it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from entrena.registry import Choice, Entry, Registry, Setting
@@ -25,6 +27,13 @@ def one_cycle(
     eta_0 = learning_rate / 10
     points = np.array([0.0, peak, 1 - final, 1.0]) * n_updates
     return np.interp(t, points, [eta_0, learning_rate, eta_0, eta_0 / division])
+
+
+def _peak_before_last_phase(settings: Mapping[str, float]) -> str | None:
+    peak, final = settings["peak"], settings["final"]
+    if peak + final < 1:
+        return None
+    return f"peak = {peak:g} and final = {final:g}: the peak lies in the last phase; their sum must be below 1"
 
 
 def cosine(t: np.ndarray, n_updates: int, learning_rate: float, *, minimum: float) -> np.ndarray:
@@ -60,6 +69,7 @@ SCHEDULES = Registry(
             other_names=("OneCycleLR", "onecycle", "1cycle", "one_cycle_lr"),
             lesson="super_convergence",
             details={"has_end": True},
+            check=_peak_before_last_phase,
         ),
         Entry(
             "cosine",
