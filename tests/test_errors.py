@@ -37,7 +37,11 @@ def test_one_mistake_is_one_line():
 
 
 def test_several_mistakes_are_a_list_in_their_order():
-    problems = [Problem("training.patience", "too small"), Problem("", "no such section"), Problem("network.hidden", "odd")]
+    problems = [
+        Problem("training.patience", "too small"),
+        Problem("", "no such section"),
+        Problem("network.hidden", "odd"),
+    ]
     error = RecipeError(iter(problems))
     assert error.problems == tuple(problems)
     assert str(error) == (

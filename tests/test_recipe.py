@@ -223,6 +223,8 @@ def test_json_schema_lists_names_and_bounds():
     schema = json.dumps(Recipe.model_json_schema())
     assert '"lecun_tanh"' in schema
     assert '"exclusiveMinimum": 0' in schema
+    network = Recipe.model_json_schema()["$defs"]["NetworkSettings"]["properties"]
+    assert network["activation"]["default"] == "relu"
 
 
 def test_files(tmp_path):

@@ -117,7 +117,14 @@ def test_refusals(value, text):
 
 @pytest.mark.parametrize(
     ("setting", "value", "result"),
-    [(SHARE, 1, 1.0), (SHARE, 1e-9, 1e-9), (COUNT, 1, 1), (COUNT, 7.0, 7), (FLAG, True, True), (WORD, "median", "median")],
+    [
+        (SHARE, 1, 1.0),
+        (SHARE, 1e-9, 1e-9),
+        (COUNT, 1, 1),
+        (COUNT, 7.0, 7),
+        (FLAG, True, True),
+        (WORD, "median", "median"),
+    ],
 )
 def test_allowed_values(setting, value, result):
     checked = setting.check(value)

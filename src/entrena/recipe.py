@@ -91,7 +91,7 @@ class Recipe(BaseModel):
         RecipeError: With every mistake: its key, the value, and what is allowed.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_mode_override="serialization")
 
     inputs: InputSettings = Field(default_factory=InputSettings, description=InputSettings.__doc__)
     targets: TargetSettings = Field(default_factory=TargetSettings, description=TargetSettings.__doc__)

@@ -34,7 +34,9 @@ def test_classes(targets, classes):
     assert [type(label) for label in found.classes] == [type(label) for label in classes]
 
 
-@pytest.mark.parametrize("targets", [[0.5, 1.0, 2.0], [2.0, 1.0, 2.0], np.arange(21), np.arange(900) % 31, [[1, 2], [3, 4]]])
+@pytest.mark.parametrize(
+    "targets", [[0.5, 1.0, 2.0], [2.0, 1.0, 2.0], np.arange(21), np.arange(900) % 31, [[1, 2], [3, 4]]]
+)
 def test_numbers(targets):
     assert schema(targets) == Schema(("x0",), schema(targets).target_names, "regression", None)
 

@@ -28,7 +28,9 @@ DISTRIBUTIONS = {name: stats.norm(scale=deviation) for name, deviation in NORMAL
 }
 
 
-def draw(choice: Choice, fan_in: int = FAN_IN, fan_out: int = FAN_OUT, slope: float = SLOPE, seed: int = 3) -> np.ndarray:
+def draw(
+    choice: Choice, fan_in: int = FAN_IN, fan_out: int = FAN_OUT, slope: float = SLOPE, seed: int = 3
+) -> np.ndarray:
     return initial_weights(choice, np.random.default_rng(seed), fan_in, fan_out, slope=slope)
 
 

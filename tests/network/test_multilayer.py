@@ -39,7 +39,10 @@ def test_numbers_of_a_network():
 
 def test_a_network_is_a_key():
     elu = Choice("elu", (("alpha", 0.5),))
-    assert len({Network((2, 3), elu, "linear"), Network((2, 3), elu, "linear"), Network((2, 3), Choice("elu"), "linear")}) == 2
+    assert (
+        len({Network((2, 3), elu, "linear"), Network((2, 3), elu, "linear"), Network((2, 3), Choice("elu"), "linear")})
+        == 2
+    )
 
 
 @pytest.mark.parametrize("scale", [1, 50, 1e4])

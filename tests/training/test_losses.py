@@ -25,9 +25,11 @@ CASES = [
 
 def naive_loss(loss: str, output: str, z: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """The textbook's formula, example by example, without any care for rounding."""
-    y = {"softmax": lambda: np.exp(z) / np.exp(z).sum(axis=1, keepdims=True), "logistic": lambda: expit(z), "linear": lambda: z}[
-        output
-    ]()
+    y = {
+        "softmax": lambda: np.exp(z) / np.exp(z).sum(axis=1, keepdims=True),
+        "logistic": lambda: expit(z),
+        "linear": lambda: z,
+    }[output]()
     if loss == "squared_error":
         return ((y - targets) ** 2).sum(axis=1) / targets.shape[1]
     if output == "softmax":
@@ -80,7 +82,9 @@ def test_loss_and_gradient(case):
     with jax.enable_x64(True):
         losses, z = batch_losses(structure, params, X, targets)
         np.testing.assert_allclose(z, forward(params, X), rtol=1e-12)
-        np.testing.assert_allclose(losses, naive_loss(loss, output, forward(params, X), targets), rtol=1e-11, atol=1e-13)
+        np.testing.assert_allclose(
+            losses, naive_loss(loss, output, forward(params, X), targets), rtol=1e-11, atol=1e-13
+        )
         # Gradient descent at rate 1: the step is the gradient of the weighted sum.
         state = initial_state(structure, params)
         after, losses_before = update(structure, state, (X, targets, weights), {"learning_rate": np.float64(1)}, {})
@@ -119,7 +123,9 @@ def test_soft_targets_of_a_softmax():
     function = LOSSES["cross_entropy"].function
     z, targets = np.array([[0.3, -1.0, 2.0]]), np.array([[0.2, 0.3, 0.5]])
     with jax.enable_x64(True):
-        np.testing.assert_allclose(function(z, targets, "softmax"), naive_loss("cross_entropy", "softmax", z, targets), rtol=1e-13)
+        np.testing.assert_allclose(
+            function(z, targets, "softmax"), naive_loss("cross_entropy", "softmax", z, targets), rtol=1e-13
+        )
 
 
 @pytest.mark.parametrize("loss, output", PAIRS)
@@ -127,7 +133,9 @@ def test_bfloat16_products_give_float32_losses_and_weights(loss, output, generat
     network = Network((3, 5, 2), Choice("relu"), output)
     structure = Structure(network, loss, "sgd", compute_dtype="bfloat16")
     params = network.initialize(generator)
-    X, targets = (array.astype(np.float32) for array in (generator.normal(size=(N_ROWS, 3)), targets_for(output, 2, generator)))
+    X, targets = (
+        array.astype(np.float32) for array in (generator.normal(size=(N_ROWS, 3)), targets_for(output, 2, generator))
+    )
     weights = np.full(N_ROWS, 1 / N_ROWS, np.float32)
     after, losses = update(structure, State(params, ()), (X, targets, weights), {"learning_rate": np.float32(1)}, {})
     assert losses.dtype == np.float32

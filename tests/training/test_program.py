@@ -50,7 +50,9 @@ def make_settings(structure: Structure, dtype: str = "float32") -> dict:
     return {name: np.asarray(value, dtype) for name, value in settings.items()}
 
 
-def make_block(structure: Structure, n_epochs: int, n_updates: int, dtype: str = "float32", batch: int = BATCH) -> Block:
+def make_block(
+    structure: Structure, n_epochs: int, n_updates: int, dtype: str = "float32", batch: int = BATCH
+) -> Block:
     generator = np.random.default_rng(2)
     shape = (n_epochs, n_updates)
     controls = {"learning_rate": generator.uniform(0.02, 0.1, shape).astype(dtype)}
@@ -188,7 +190,9 @@ def test_no_look_no_validation():
     # Softmax and cross-entropy of the validation rows, worked out in NumPy.
     z = np.asarray(seen.validation_z, float)[0]
     p = np.exp(z) / np.exp(z).sum(axis=-1, keepdims=True)
-    np.testing.assert_allclose(seen.validation_losses[0], -np.log((p * data.validation_targets).sum(axis=-1)), rtol=1e-5)
+    np.testing.assert_allclose(
+        seen.validation_losses[0], -np.log((p * data.validation_targets).sum(axis=-1)), rtol=1e-5
+    )
 
 
 def test_nothing_is_donated():
@@ -211,7 +215,9 @@ def test_networks_at_once_equal_networks_alone(name, own_order, form):
     blocks, states, settings = [], [], []
     for k in range(n_networks):
         block = make_block(structure, 2, 8)
-        block = block._replace(controls={name: values * np.float32(1 - 0.2 * k) for name, values in block.controls.items()})
+        block = block._replace(
+            controls={name: values * np.float32(1 - 0.2 * k) for name, values in block.controls.items()}
+        )
         if own_order:
             block = block._replace(order=generator.permutation(block.order.ravel()).reshape(block.order.shape))
         blocks.append(block)

@@ -12,7 +12,11 @@ from entrena.training.scores import SCORES, score, sign
 
 
 def weights_of(generator: np.random.Generator, n: int, kind: str) -> np.ndarray | None:
-    return {"none": None, "real": generator.uniform(0.1, 3, n), "with zeros": generator.integers(0, 3, n) + (np.arange(n) == 0)}[kind]
+    return {
+        "none": None,
+        "real": generator.uniform(0.1, 3, n),
+        "with zeros": generator.integers(0, 3, n) + (np.arange(n) == 0),
+    }[kind]
 
 
 KINDS = ("none", "real", "with zeros")
@@ -70,7 +74,9 @@ def test_scores_of_numbers(n_outputs, kind, generator):
     assert score("mae", truth, prediction, weight) == pytest.approx(
         metrics.mean_absolute_error(truth, prediction, sample_weight=weight)
     )
-    assert score("r2", truth, prediction, weight) == pytest.approx(metrics.r2_score(truth, prediction, sample_weight=weight))
+    assert score("r2", truth, prediction, weight) == pytest.approx(
+        metrics.r2_score(truth, prediction, sample_weight=weight)
+    )
 
 
 def test_explained_share_of_a_constant():

@@ -21,7 +21,7 @@ def _as_widths(value: object) -> object:
 class NetworkSettings(BaseModel):
     """Which network: its hidden layers, their activation, its outputs, its first weights."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_mode_override="serialization")
 
     hidden: Annotated[tuple[Width, ...], BeforeValidator(_as_widths)] = Field(
         (128, 64), description="Units of each hidden layer, lowest first; empty: a linear model."

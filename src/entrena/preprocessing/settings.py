@@ -18,7 +18,7 @@ from entrena.registry import Choice, ChosenFrom
 class InputSettings(BaseModel):
     """What is done to the inputs before the network sees them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_mode_override="serialization")
 
     center: bool = Field(True, description="Shift each input column to mean 0 (min_max: to the middle of its range).")
     scale: Annotated[Choice, ChosenFrom(SCALES)] = Field(
@@ -61,7 +61,7 @@ ClassWeight = Annotated[Any, BeforeValidator(_check_class_weight), WithJsonSchem
 class TargetSettings(BaseModel):
     """How targets are coded for the network, and how much each class counts."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_mode_override="serialization")
 
     target_coding: Annotated[Choice, ChosenFrom(TARGET_CODINGS)] = Field(
         Choice("one_hot"), description="Which outputs stand for a class."

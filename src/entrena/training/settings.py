@@ -17,7 +17,7 @@ from entrena.training.scores import SCORES
 class TrainingSettings(BaseModel):
     """How the weights move, how long, and what is kept."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_mode_override="serialization")
 
     loss: Annotated[Choice, ChosenFrom(LOSSES)] = Field(
         Choice("auto"), description="What is minimised; auto: cross_entropy for classes, squared_error for numbers."
@@ -69,7 +69,7 @@ class TrainingSettings(BaseModel):
 class RateSettings(BaseModel):
     """The learning rate and its course."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_mode_override="serialization")
 
     learning_rate: Annotated[float, Field(gt=0)] | None = Field(
         None, description="η0, or the peak rate of one_cycle; none: the optimizer's own."
@@ -82,7 +82,7 @@ class RateSettings(BaseModel):
 class RegularizationSettings(BaseModel):
     """What keeps the network from fitting noise."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_mode_override="serialization")
 
     weight_decay: Annotated[float, Field(ge=0)] | None = Field(
         None,
