@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import uuid
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 # Read by JAX when it is first imported, here and in every process that a test starts: float32 + float64 is an error.
@@ -49,3 +52,29 @@ def shared_data(pytestconfig: pytest.Config) -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs the data pack in ../shared/data ({folder} does not exist)")
     return folder
+
+
+@pytest.fixture
+def mount(tmp_path: Path) -> Iterator[object]:
+    """A function that mounts a small or read-only disk in memory: tests run as root, whom permissions do not stop.
+
+    Skips the test where mounting is not permitted.
+    """
+    mounted: list[Path] = []
+
+    def mount_here(*options: str) -> Path:
+        folder = tmp_path / f"disk-{uuid.uuid4().hex[:6]}"
+        folder.mkdir()
+        try:
+            command = ["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", str(folder)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        except FileNotFoundError:
+            pytest.skip("there is no mount command")
+        if done.returncode != 0:
+            pytest.skip(f"mounting is not permitted: {done.stderr.strip()}")
+        mounted.append(folder)
+        return folder
+
+    yield mount_here
+    for folder in mounted:
+        subprocess.run(["umount", str(folder)], check=True)

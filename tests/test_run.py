@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 from sklearn.metrics import accuracy_score, log_loss
 
@@ -15,6 +18,7 @@ from entrena.model import Model
 from entrena.recipe import Recipe
 from entrena.run import train
 from entrena.storage import RunDirectory, read_history
+from entrena.training import loop
 
 QUICK = {"hidden": (16,), "max_epochs": 20}
 
@@ -205,11 +209,52 @@ def test_an_exploding_loss_ends_with_a_finding_and_finite_weights(tmp_path):
     assert finding["advice"] == "The rate 1e+06 is too high for this network: try --set learning_rate=100000."
 
 
-def test_a_disk_that_cannot_be_written_to_is_said(tmp_path, monkeypatch):
-    file = tmp_path / "file"
-    file.write_text("")
-    with pytest.raises(StorageError):
-        train(QUICK, "iris", runs_dir=file)
+def test_a_read_only_disk_is_said(mount):
+    disk = mount("size=1m", "ro")
+    with pytest.raises(StorageError, match="read-only"):
+        train(QUICK, "iris", runs_dir=disk / "runs")
+
+
+def test_a_full_disk_ends_the_run_with_a_message_and_what_was_saved_is_kept(mount, monkeypatch):
+    disk = mount("size=256k")
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "CHECKPOINT_SHARE", 0)
+
+    def fill(progress):
+        if progress.epoch == 10:
+            with open(disk / "other", "wb", buffering=0) as file, contextlib.suppress(OSError):
+                while True:
+                    file.write(bytes(1024))
+
+    with pytest.raises(StorageError, match="no space left"):
+        train(QUICK, "iris", runs_dir=disk, callbacks=[fill])
+    (path,) = (path for path in disk.iterdir() if path.is_dir())
+    (disk / "other").unlink()
+    assert RunDirectory.open(path).state() in ("failed", "interrupted", "running")
+    resumed = train(resume=path)
+    whole = train(QUICK, "iris", save=False)
+    assert resumed.n_epochs == 20
+    for a, b in zip(resumed.model.params, whole.model.params, strict=True):
+        assert np.array_equal(a["weights"], b["weights"])
+
+
+@settings(max_examples=12)
+@given(
+    n_rows=st.integers(2, 40),
+    n_columns=st.integers(1, 4),
+    batch_size=st.integers(1, 60),
+    hidden=st.sampled_from([(), (1,), (3, 2)]),
+    classes=st.booleans(),
+)
+def test_any_shape_trains(n_rows, n_columns, batch_size, hidden, classes):
+    generator = np.random.default_rng(n_rows)
+    X = generator.normal(size=(n_rows, n_columns))
+    y = np.arange(n_rows) % 2 == 0 if classes else X[:, 0]
+    recipe = {"hidden": hidden, "batch_size": batch_size, "max_epochs": 2}
+    run = train(recipe, (X, y), save=False, test_fraction=0)
+    assert run.n_epochs == 2
+    assert all(np.isfinite(record["loss"]) for record in run.history)
+    assert len(run.model.predict(X)) == n_rows
 
 
 def test_one_column_and_batch_larger_than_the_data():

@@ -1,37 +1,10 @@
-"""A small disk and a read-only one: tests run as root, whom permissions do not stop."""
+"""A system whose process dies after a number of calls."""
 
 from __future__ import annotations
 
 import os
-import subprocess
-import uuid
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
-
-@pytest.fixture
-def mount(tmp_path: Path) -> Iterator[object]:
-    """A function that mounts a file system in memory; skips the test where mounting is not permitted."""
-    mounted: list[Path] = []
-
-    def mount_here(*options: str) -> Path:
-        folder = tmp_path / f"disk-{uuid.uuid4().hex[:6]}"
-        folder.mkdir()
-        try:
-            command = ["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", str(folder)]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-        except FileNotFoundError:
-            pytest.skip("there is no mount command")
-        if done.returncode != 0:
-            pytest.skip(f"mounting is not permitted: {done.stderr.strip()}")
-        mounted.append(folder)
-        return folder
-
-    yield mount_here
-    for folder in mounted:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 class Died(BaseException):

@@ -1,4 +1,4 @@
-"""(loss, gradient): every loss × output × number of outputs × weights, against formulas in NumPy and finite differences."""
+"""(loss, gradient): every loss × output × number of outputs × weights, against NumPy and finite differences."""
 
 from __future__ import annotations
 
