@@ -78,21 +78,19 @@ def techniques_index(registries: Sequence[Registry]) -> str:
 
 def chapter_text(chapter: str, registries: Iterable[Registry]) -> str:
     """The page of one chapter: a table for each key, and one for the settings of its techniques."""
-    parts = [f"# {chapter}"]
+    parts = ["---\nhide: [toc]\n---", f"# {chapter}"]
     for registry in registries:
         parts.append(f"## `{registry.key}` {{ #{registry.name} }}")
         rows = [
             (
                 f"`{registry.name}={entry.name}`",
                 _code(entry.formula),
-                entry.meaning,
-                entry.source,
+                entry.meaning + (f" *{entry.source}*" if entry.source else ""),
                 _codes(entry.other_names),
-                _code(entry.lesson),
             )
             for entry in registry.values()
         ]
-        parts.append(table(("id", "formula", "meaning", "source", "called elsewhere", "lesson"), rows))
+        parts.append(table(("id", "formula", "meaning and source", "called elsewhere"), rows))
         settings = [
             (
                 f"`{registry.name}.{setting.name}`",

@@ -84,6 +84,8 @@ class Checkpoint:
 
             return jax.tree_util.tree_map_with_path(leaf, tree)
 
+        if "partial_losses" not in arrays:
+            raise RunError("the checkpoint does not fit this recipe: partial_losses is missing")
         return cls(
             state=fill("state", template),
             best_params=fill("best", template.params),

@@ -177,7 +177,7 @@ def train_network(
         data = jax.device_put(_padded(training, validation, plan), device)
         run = _Run(plan, training, validation, resume, loss_unit, watchers)
         state = jax.device_put(resume.state, device)
-        upcoming = _calls(plan, training, resume.epoch, resume.update)
+        upcoming = iter(()) if run.ended else _calls(plan, training, resume.epoch, resume.update)
         now = next(upcoming, None)
         result = call(plan.structure, state, data, now.block, run.settings) if now else None
         while now is not None and result is not None:
@@ -333,6 +333,8 @@ class _Run:
         self.partial_losses = [start.partial_losses]
         self.history: list[dict[str, Any]] = []
         self.ended: tuple[OutcomeName, str] | None = None
+        if self._is_out_of_patience(start.epoch):  # killed between its last checkpoint and its end
+            self.ended = ("stopped_early", "")
         self.seconds_before, self.started = start.seconds, time.perf_counter()
         self.last_call = self.started
         self.quick = False
@@ -441,10 +443,13 @@ class _Run:
         answers = [on_look(progress) for on_look in self.watchers.on_look]
         if why is not None:
             self.ended = ("diverged", why)
-        elif out_of_patience(self.best, progress.epoch, plan.patience) and progress.epoch < plan.max_epochs:
+        elif self._is_out_of_patience(progress.epoch):
             self.ended = ("stopped_early", "")
         elif "stop" in answers:
             self.ended = ("stopped_by_callback", "")
+
+    def _is_out_of_patience(self, epoch: int) -> bool:
+        return epoch < self.plan.max_epochs and out_of_patience(self.best, epoch, self.plan.patience)
 
     def _save(self, on_checkpoint: Callable[[Checkpoint], None]) -> None:
         before = time.perf_counter()
