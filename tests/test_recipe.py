@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,6 +54,24 @@ def test_settings_of_a_choice():
     assert Recipe.make({"network.activation.alpha": 0.2, "activation": "leaky_relu"}).network.activation.given == (
         ("alpha", 0.2),
     )
+
+
+def test_numbers_of_numpy_are_numbers():
+    recipe = Recipe(
+        hidden=np.array([4, 5]), max_epochs=np.int64(3), learning_rate=np.float32(0.5), batch_size=np.int32(8)
+    )
+    assert recipe == Recipe(hidden=(4, 5), max_epochs=3, learning_rate=0.5, batch_size=8)
+    assert Recipe(hidden=np.int64(4)).network.hidden == (4,)
+
+
+def test_none_is_a_name_where_there_is_one():
+    assert Recipe.make(parse_assignments(["scale=none", "target_scale=none"])).inputs.scale == Choice("none")
+    assert problems_of(output=None) == ["network.output: 'none' is called 'linear' here"]
+
+
+def test_the_table_of_class_weights_by_its_entries():
+    recipe = Recipe.make(parse_assignments(["class_weight.yes=2", "class_weight.no=1"]))
+    assert recipe.targets.class_weight == {"yes": 2.0, "no": 1.0}
 
 
 def test_change_keeps_the_rest():
@@ -131,6 +150,18 @@ def test_recipe_is_frozen():
             {"loss": "cross_entropy", "output": "linear"},
             "training.loss: 'cross_entropy' does not fit output=linear: it needs one of softmax, logistic",
         ),
+        (
+            {"momentum": "0.5", "optimizer": "sgd"},
+            "training.momentum: '0.5' is not allowed: a number at least 0 and below 1, or none",
+        ),
+        ({"learning_rate": True}, "rate.learning_rate: True is not allowed: a number above 0, or none"),
+        ({"learning_rate": float("inf")}, "rate.learning_rate: inf is not allowed: a number above 0, or none"),
+        ({"early_stopping": 1}, "training.early_stopping: 1 is not allowed: true or false, or auto"),
+        ({"random_state.x": 1}, "random_state.x: 'random_state' has no settings of its own"),
+        ({"hidden.x": 1}, "network.hidden.x: 'hidden' has no settings of its own"),
+        ({"hidden": 5, "network": {"hidden": 6}}, "network.hidden: given twice: leave one of them out"),
+        ({"dropout.x": 1}, "dropout: not in this version of entrena yet"),
+        ({"class_weight": {"a": -1}}, "targets.class_weight: a = -1 is not allowed: a weight is a number above 0"),
         ({"random_state": -1}, "random_state: -1 is not allowed: a whole number at least 0 and below 4,294,967,296"),
     ],
 )

@@ -11,9 +11,10 @@ import sys
 import time
 
 import numpy as np
+import polars as pl
 import pytest
 
-from entrena.errors import DataError, RunError, UsageError
+from entrena.errors import DataError, RunError, StorageError, UsageError
 from entrena.model import Model
 from entrena.run import train
 from entrena.storage import RunDirectory, read_history
@@ -152,3 +153,89 @@ with RunDirectory({str(cut.path)!r}):
             train(resume=cut.path)
         holder.kill()
     assert train(resume=cut.path).n_epochs == 40
+
+
+def interrupt_at(epoch):
+    def interrupt(progress):
+        if progress.epoch == epoch:
+            signal.raise_signal(signal.SIGINT)
+
+    return interrupt
+
+
+def test_a_run_that_fails_while_its_end_is_written_down_has_ended_all_the_same(tmp_path, monkeypatch):
+    recipe = {"hidden": (8,), "schedule": "constant", "early_stopping": True, "patience": 3, "learning_rate": 0.05}
+    whole = train(recipe, "iris", runs_dir=tmp_path / "whole")
+    assert whole.outcome.name == "stopped_early"
+    with monkeypatch.context() as broken:
+        broken.setattr(Model, "save", lambda *_: (_ for _ in ()).throw(StorageError("no space left")))
+        with pytest.raises(StorageError):
+            train(recipe, "iris", runs_dir=tmp_path / "cut")
+    (cut,) = (tmp_path / "cut").iterdir()
+    assert RunDirectory.open(cut).state() == "failed"
+    train(resume=cut)
+    assert_same_run(whole.path, cut)
+    assert RunDirectory.open(cut).status()["error"] is None
+
+
+def test_a_callback_that_fails_loses_nothing(tmp_path):
+    recipe = {"hidden": (8,), "max_epochs": 30}
+    whole = train(recipe, "iris", runs_dir=tmp_path / "whole")
+
+    def fail(progress):
+        if progress.epoch == 17:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        train(recipe, "iris", runs_dir=tmp_path / "cut", callbacks=fail)
+    (cut,) = (tmp_path / "cut").iterdir()
+    seen = []
+    train(resume=cut, callbacks=[lambda progress: seen.append(progress.epoch)])
+    assert seen[0] == 18
+    assert_same_run(whole.path, cut)
+
+
+def test_a_run_from_a_model_resumes_with_its_columns_in_another_order(tmp_path):
+    generator = np.random.default_rng(0)
+    table = pl.DataFrame(generator.normal(size=(80, 3)), schema=["a", "b", "c"])
+    table = table.with_columns(y=pl.when(pl.col("a") > 0).then(pl.lit("yes")).otherwise(pl.lit("no")))
+    table.write_csv(tmp_path / "one.csv")
+    table.select("c", "y", "a", "b").write_csv(tmp_path / "two.csv")
+    recipe = {"hidden": (8,), "max_epochs": 20}
+    first = train(recipe, tmp_path / "one.csv", target="y", runs_dir=tmp_path)
+    options = {"target": "y", "from_run": first.path}
+    whole = train(None, tmp_path / "two.csv", runs_dir=tmp_path / "whole", **options)
+    cut = train(None, tmp_path / "two.csv", runs_dir=tmp_path / "cut", callbacks=interrupt_at(5), **options)
+    assert cut.outcome.name == "interrupted"
+    train(resume=cut.path)
+    assert_same_run(whole.path, cut.path)
+
+
+def test_other_validation_rows_or_another_start_are_refused(tmp_path):
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(60, 2))
+    y = X[:, 0] > 0
+    recipe = {"hidden": (8,), "max_epochs": 20}
+    cut = train(recipe, (X, y), validation_data=(X, y), runs_dir=tmp_path, callbacks=interrupt_at(5))
+    with pytest.raises(UsageError, match="was given validation_data: give the same"):
+        train(resume=cut.path, data=(X, y))
+    with pytest.raises(DataError, match="not the validation rows with which run"):
+        train(resume=cut.path, data=(X, y), validation_data=(X[:30], y[:30]))
+    first = train(recipe, "iris", runs_dir=tmp_path, name="first")
+    cut = train(None, "iris", from_run=first.path, runs_dir=tmp_path, callbacks=interrupt_at(5))
+    other = train({**recipe, "random_state": 3}, "iris", runs_dir=tmp_path, name="other")
+    other.model.save(first.path / "model.safetensors")
+    with pytest.raises(RunError, match="is not the model any more from which run"):
+        train(resume=cut.path)
+
+
+def test_a_folder_of_the_name_of_an_embedded_set_is_no_obstacle(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "iris").mkdir()
+    cut = train({"hidden": (8,), "max_epochs": 20}, "iris", runs_dir="runs", callbacks=interrupt_at(5))
+    assert train(resume=cut.path).n_epochs == 20
+
+
+def test_choices_beside_resume_are_refused(tmp_path):
+    with pytest.raises(UsageError, match="resume goes on with the run's own choices: leave out recipe, task"):
+        train({"max_epochs": 3}, resume=tmp_path, task="regression")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -132,7 +133,9 @@ def test_start_from_a_run_takes_over_its_weights_and_scaling(tmp_path):
     X, y = table()
     with pytest.raises(RunError, match="not the model's columns: the data lack sepal"):
         train(None, (X, y), from_run=first.path, save=False)
-    with pytest.raises(RunError, match="the model's layers are 4-16-3, the recipe's 4-8-3: they must be equal"):
+    with pytest.raises(
+        RunError, match="layers: the model has 4-16-3, the recipe 4-8-3; to start from it they must be equal"
+    ):
         train({"hidden": (8,)}, "iris", from_run=first.path, save=False)
 
 
@@ -282,3 +285,45 @@ def test_callbacks_see_the_history_and_can_stop():
     assert run.n_epochs == 5
     assert run.outcome.name == "stopped_by_callback"
     assert seen == [dict(record) for record in run.history]
+
+
+class Watcher:
+    def __init__(self):
+        self.epochs = []
+
+    def on_look(self, progress):
+        self.epochs.append(progress.epoch)
+
+
+def test_callbacks_of_every_kind():
+    watcher = Watcher()
+    train(QUICK, "iris", callbacks=watcher, save=False)
+    assert watcher.epochs == list(range(1, 21))
+    with pytest.raises(UsageError, match="callbacks: 3 is neither a function of a Progress nor has a method on_look"):
+        train(QUICK, "iris", callbacks=[3], save=False)
+    run = train(QUICK, "iris", callbacks=lambda progress: "stop" if progress.epoch == 20 else None, save=False)
+    assert run.outcome.name == "out_of_epochs"
+
+
+def test_a_score_that_cannot_be_computed_is_said_before_training():
+    X, y = table(200)
+    held = X[y == "yes"], y[y == "yes"]
+    with pytest.raises(DataError, match="training.scoring: 'roc_auc' cannot be computed on these validation rows"):
+        train({**QUICK, "scoring": "roc_auc"}, (X, y), validation_data=held, save=False)
+
+
+def test_starting_from_a_model_that_differs_is_refused(tmp_path):
+    first = train({**QUICK, "activation": "tanh"}, "iris", runs_dir=tmp_path)
+    for changed, message in [
+        ({"activation": "relu"}, "activation: the model has tanh, the recipe relu"),
+        ({"scale": "none"}, "scale: the model has standard, the recipe none"),
+    ]:
+        with pytest.raises(RunError, match=message):
+            train(changed, "iris", from_run=first.path, save=False)
+
+
+def test_a_model_predicts_where_its_device_is_absent(tmp_path):
+    run = train(QUICK, "iris", save=False)
+    elsewhere = replace(run.model, recipe=run.recipe.change({"device": "gpu"}))
+    X = read("iris").inputs
+    assert np.array_equal(elsewhere.predict(X.tolist()), run.model.predict(X))

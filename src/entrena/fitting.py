@@ -83,6 +83,11 @@ class Prepared:
 
 def split_validation(recipe: Recipe, schema: Schema, examples: Examples, weight: np.ndarray | None = None) -> Parts:
     """Holds validation rows out of the training rows, where the recipe asks for it."""
+    if weight is not None and not np.all(weight != 0):  # as if they were not there: neither counted nor held out
+        counted = np.flatnonzero(weight)
+        if len(counted) == 0:
+            raise DataError("sample_weight: every weight is 0; at least one row must count")
+        examples, weight = examples.take(counted), weight[counted]
     training = recipe.training
     if not wants_validation(training, examples.n_rows):
         return Parts(examples, training_weight=weight)
@@ -91,8 +96,6 @@ def split_validation(recipe: Recipe, schema: Schema, examples: Examples, weight:
     kept, held = hold_out(examples.n_rows, training.validation_fraction, chance, labels)
     if weight is None:
         return Parts(examples.take(kept), examples.take(held))
-    if not (weight[kept] > 0).any() or not (weight[held] > 0).any():
-        raise DataError("sample_weight: no row with a weight above 0 is left for training or for validation")
     return Parts(examples.take(kept), examples.take(held), weight[kept], weight[held])
 
 
@@ -130,10 +133,8 @@ def prepare(recipe: Recipe, schema: Schema, parts: Parts, *, start: Model | None
         output,
         recipe.network.initialization,
     )
-    if start is not None and start.network.sizes != network.sizes:
-        raise RunError(
-            f"the model's layers are {_sizes(start.network)}, the recipe's {_sizes(network)}: they must be equal"
-        )
+    if start is not None:
+        _check_start(start, recipe, network)
     platform = find_device(recipe.training.device).platform
     if recipe.training.precision == "bfloat16" and platform == "cpu":
         raise RecipeError([Problem("training.precision", "bfloat16 needs a GPU or TPU: take float32")])
@@ -226,11 +227,16 @@ def _training_weight(recipe: Recipe, schema: Schema, parts: Parts) -> np.ndarray
     return weight / weight[counts].mean()
 
 
+def _n_outputs(schema: Schema, output: str) -> int:
+    if schema.classes is None:
+        return len(schema.target_names)
+    return 1 if output == "logistic" and len(schema.classes) == 2 else len(schema.classes)
+
+
 def _coded(coder: TargetCoder, examples: Examples, schema: Schema, output: str, dtype: str) -> np.ndarray:
     assert examples.targets is not None
     targets = coder.encode(examples.targets, dtype)
-    two_classes = schema.classes is not None and len(schema.classes) == 2
-    return targets[:, 1:] if output == "logistic" and two_classes else targets
+    return targets[:, -_n_outputs(schema, output) :]  # of two classes one logistic unit stands for the second
 
 
 def _training_part(
@@ -264,6 +270,8 @@ def _validation_part(
         return scores.score(name, truth, readable(schema, output, coder, z), weight)
 
     inputs = preprocessor.transform(examples.inputs, dtype)
+    if recipe.training.scoring is not None and np.isnan(score(np.zeros((len(inputs), _n_outputs(schema, output))))):
+        raise DataError(f"training.scoring: '{name}' cannot be computed on these validation rows: take another score")
     return ValidationPart(inputs, _coded(coder, examples, schema, output, dtype), weight, score=score)
 
 
@@ -271,15 +279,34 @@ def _loss_unit(prepared: Prepared) -> float:
     """From the program's squared error to the target's units; several outputs stay relative to their variances."""
     if prepared.schema.classes is not None or len(prepared.schema.target_names) > 1:
         return 1.0
-    return float(prepared.coder.scale[0]) ** 2
+    scale = float(prepared.coder.scale[0])
+    unit = scale * scale
+    return unit if 0 < unit < float("inf") else 1.0  # beyond float64: the losses stay relative to the variance
 
 
 def _with_dtype(model: Model, dtype: str) -> Any:
     return tuple({name: array.astype(dtype) for name, array in layer.items()} for layer in model.params)
 
 
-def _sizes(network: Network) -> str:
-    return "-".join(str(size) for size in network.sizes)
+def _check_start(start: Model, recipe: Recipe, network: Network) -> None:
+    """Weights mean something only in their own network, behind their own preprocessing.
+
+    Raises:
+        RunError: The recipe asks for another.
+    """
+    pairs = {
+        "layers": ("-".join(map(str, each.sizes)) for each in (start.network, network)),
+        "activation": (str(each.activation) for each in (start.network, network)),
+        "output": (each.output for each in (start.network, network)),
+        "center": (str(each.inputs.center).lower() for each in (start.recipe, recipe)),
+        "scale": (str(each.inputs.scale) for each in (start.recipe, recipe)),
+        "target_scale": (str(each.targets.target_scale) for each in (start.recipe, recipe)),
+    }
+    for name, (of_model, of_recipe) in pairs.items():
+        if of_model != of_recipe:
+            raise RunError(
+                f"{name}: the model has {of_model}, the recipe {of_recipe}; to start from it they must be equal"
+            )
 
 
 def training_facts(fitted: Fitted) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""Ctrl-C, and a polite kill, as a question that training asks between two calls of the program."""
+"""Ctrl-C as a question that training asks between two calls of the program."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from types import FrameType
 def interrupt_as_flag() -> Iterator[Callable[[], bool]]:
     """A context in which Ctrl-C only sets a flag, so that nothing that was computed is lost; the second one raises.
 
-    Yields a function that tells whether the flag is set. Signals reach only a process's main thread; in any other the
-    flag is never set.
+    Yields a function that tells whether the flag is set. It never is in a thread other than the main one, which signals
+    do not reach, nor where Ctrl-C was switched off, as for a program that a shell runs in the background.
     """
     seen: list[int] = []
 
@@ -23,12 +23,12 @@ def interrupt_as_flag() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         seen.append(number)
 
-    if threading.current_thread() is not threading.main_thread():
+    here = threading.current_thread() is threading.main_thread()
+    if not here or signal.getsignal(signal.SIGINT) in (signal.SIG_IGN, None):
         yield lambda: False
         return
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = signal.signal(signal.SIGINT, handle)
     try:
         yield lambda: bool(seen)
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        signal.signal(signal.SIGINT, previous)

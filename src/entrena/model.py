@@ -5,6 +5,7 @@ The file holds arrays and plain text only; loading it runs none of its content.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -16,7 +17,7 @@ import jax
 import numpy as np
 
 from entrena.data import Examples, Schema, class_numbers
-from entrena.errors import DataError, ModelFileError, RecipeError
+from entrena.errors import DataError, ModelFileError, RecipeError, UsageError
 from entrena.network import OUTPUTS, Network
 from entrena.network.multilayer import Params
 from entrena.preprocessing import Preprocessor, TargetCoder
@@ -63,12 +64,13 @@ class Model:
             inputs: [rows, columns] numbers in the order of the schema's columns.
         """
         dtype = self.params[0]["weights"].dtype
+        inputs = np.asarray(inputs)
         size = prediction_block(self.network)
         program = _prediction_program(replace(self.network, initialization=None))
         z = np.empty((len(inputs), self.network.n_outputs), dtype)
         use_compilation_cache()
         with precision(str(dtype)):
-            device = find_device(self.recipe.training.device)
+            device = _device_or_default(self.recipe.training.device)
             params = jax.device_put(self.params, device)
             for first in range(0, len(inputs), CHUNK_ROWS):
                 chunk = self.preprocessor.transform(inputs[first : first + CHUNK_ROWS], dtype)
@@ -113,6 +115,17 @@ class Model:
         truth = true_values(self.schema, targets, source)
         prediction = readable(self.schema, self.network.output, self.coder, z)
         return {name: scores.score(name, truth, prediction, sample_weight) for name in score_names(self.schema)}
+
+    def fingerprint(self) -> str:
+        """A checksum of weights and preprocessing, by which a resumed run knows the model that it started from."""
+        digest = hashlib.sha256(repr(self.network).encode())
+        for layer in self.params:
+            digest.update(np.ascontiguousarray(layer["weights"]).tobytes())
+            digest.update(np.ascontiguousarray(layer["biases"]).tobytes())
+        for arrays in (self.preprocessor.to_arrays(), self.coder.to_arrays()):
+            for name in sorted(arrays):
+                digest.update(np.ascontiguousarray(arrays[name]).tobytes())
+        return digest.hexdigest()
 
     def save(self, path: str | Path) -> None:
         """Writes the model as one safetensors file, atomically."""
@@ -170,6 +183,14 @@ class Model:
 def prediction_block(network: Network) -> int:
     """Rows of one block of predictions: a fixed rule, so that a row's result is always the same."""
     return max(64, min(1024, BLOCK_WEIGHTS // network.n_weights // 64 * 64))
+
+
+def _device_or_default(name: str) -> Any:
+    """The device of the training, where it is here; a model predicts on every other as well."""
+    try:
+        return find_device(name)
+    except UsageError:
+        return find_device("auto")
 
 
 @lru_cache(maxsize=64)

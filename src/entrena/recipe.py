@@ -21,7 +21,7 @@ from entrena.network.initialization import INITIALIZATIONS
 from entrena.network.outputs import OUTPUTS
 from entrena.network.settings import NetworkSettings
 from entrena.preprocessing import SCALES, TARGET_CODINGS, TARGET_SCALES, InputSettings, TargetSettings
-from entrena.registry import Choice, Registry, interval
+from entrena.registry import AS_WHOLE, Choice, Registry, interval
 from entrena.training.losses import LOSSES
 from entrena.training.optimizers import OPTIMIZERS
 from entrena.training.order import ORDERS
@@ -42,6 +42,8 @@ REGISTRIES: tuple[Registry, ...] = (
     INITIALIZATIONS,
     SCHEDULES,
 )
+
+REGISTRY_OF = {registry.key: registry for registry in REGISTRIES}
 
 PLANNED = frozenset(
     """missing transform decorrelate components categories augment input_noise mixup calibration label_smoothing
@@ -101,7 +103,7 @@ class Recipe(BaseModel):
     regularization: RegularizationSettings = Field(
         default_factory=RegularizationSettings, description=RegularizationSettings.__doc__
     )
-    random_state: Annotated[int, Field(ge=0, lt=2**32, strict=True)] = Field(
+    random_state: Annotated[int, Field(ge=0, lt=2**32, strict=True), AS_WHOLE] = Field(
         0, description="Seed of everything random: the split, the first weights, the order."
     )
 
@@ -264,12 +266,19 @@ def _sorted_into_sections(
     sorted_: dict[str, Any] = {}
     settings: list[tuple[str, str, Any]] = []
     problems: list[Problem] = []
+
+    def put(section: str, name: str, value: Any) -> None:
+        place = sorted_.setdefault(section, {}) if section else sorted_
+        if name in place:
+            problems.append(Problem(f"{section}.{name}" if section else name, "given twice: leave one of them out"))
+        place[name] = value
+
     for key, value in values.items():
         head, _, rest = key.partition(".")
-        if key in tables and isinstance(value, Mapping):
-            sorted_.setdefault(key, {}).update(value)
-        elif key in tables and isinstance(value, BaseModel):
-            sorted_.setdefault(key, {}).update(value.model_dump(mode="json"))
+        if key in tables and isinstance(value, Mapping | BaseModel):
+            plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+            for name, item in plain.items():
+                put(key, name, item)
         elif key in tables:
             problems.append(Problem(key, f"{value!r} is not allowed: a table of its keys"))
         elif head in tables and rest:
@@ -277,34 +286,37 @@ def _sorted_into_sections(
             if setting:
                 settings.append((name, setting, value))
             else:
-                sorted_.setdefault(head, {})[name] = value
-        elif rest and head in names:
+                put(head, name, value)
+        elif rest:
             settings.append((head, rest, value))
         elif key in names:
             section, _, name = names[key].rpartition(".")
-            if section:
-                sorted_.setdefault(section, {})[name] = value
-            else:
-                sorted_[name] = value
+            put(section, name, value)
         else:
             problems.append(_unknown(key))
     for name, setting, value in settings:
-        if name not in names:
-            problems.append(_unknown(name))
-            continue
-        _add_setting(sorted_, base or {}, names[name], setting, value)
+        problem = _add_setting(sorted_, base or {}, name, setting, value) if name in names else _unknown(name)
+        problems += [problem] if problem else []
     return sorted_, problems
 
 
-def _add_setting(sorted_: dict[str, Any], base: Mapping[str, Any], key: str, setting: str, value: Any) -> None:
-    """Puts `activation.alpha = 0.5` into the table of the choice."""
-    section, _, name = key.partition(".")
+def _add_setting(
+    sorted_: dict[str, Any], base: Mapping[str, Any], name: str, setting: str, value: Any
+) -> Problem | None:
+    """Puts `activation.alpha = 0.5` into the table of the choice, and `class_weight.yes = 2` into its table."""
+    key = keys()[name]
+    section, _, _ = key.rpartition(".")
+    default = sections()[section].model_fields[name].default if section else None
+    if name != "class_weight" and not isinstance(default, Choice) and REGISTRY_OF.get(key) is None:
+        return Problem(f"{key}.{setting}", f"'{name}' has no settings of its own")
     table = sorted_.setdefault(section, {})
-    before = base.get(section, {}).get(name, sections()[section].model_fields[name].default)
-    chosen = table.get(name, before)
+    chosen = table.get(name, base.get(section, {}).get(name, default))
     if isinstance(chosen, Choice):
         chosen = chosen.to_plain()
-    table[name] = {**(chosen if isinstance(chosen, Mapping) else {"name": chosen}), setting: value}
+    if not isinstance(chosen, Mapping):
+        chosen = {} if name == "class_weight" else {"name": chosen}
+    table[name] = {**chosen, setting: value}
+    return None
 
 
 def _unknown(key: str, section: str = "") -> Problem:
@@ -326,7 +338,7 @@ def _problem(details: ErrorDetails) -> Problem:
     key = ".".join(location[:2]) if location[0] in sections() else location[0]
     if details["type"] == "extra_forbidden":
         return _unknown(location[-1], location[0] if len(location) > 1 else "")
-    if details["type"] in ("choice", "value_error"):
+    if details["type"] == "value_error" or "message" in details.get("ctx", {}):  # said by a validator of ours
         return Problem(key, details["msg"].removeprefix("Value error, "))
     return Problem(key, f"{details['input']!r} is not allowed: {allowed(key)}")
 

@@ -14,12 +14,27 @@ from numbers import Integral, Real
 from types import MappingProxyType
 from typing import Any
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
 from entrena.errors import nearest
 
 Value = float | int | bool | str | None
+
+
+def _plain_whole(value: Any) -> Any:
+    """A whole number of any library as Python's; anything else as it is, for Pydantic to refuse."""
+    return value if isinstance(value, int) or not isinstance(value, Integral) else int(value)
+
+
+def _plain_real(value: Any) -> Any:
+    """A real number of any library as Python's; text and truth values as they are, for Pydantic to refuse."""
+    return value if isinstance(value, int | float) or not isinstance(value, Real) else float(value)
+
+
+# Annotations of the recipe's numbers, after the bounds: NumPy's numbers are welcome there.
+AS_WHOLE = BeforeValidator(_plain_whole)
+AS_NUMBER = BeforeValidator(_plain_real)
 
 
 @dataclass(frozen=True)
@@ -269,7 +284,7 @@ class ChosenFrom:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         def validate(value: object) -> Choice:
             try:
-                return self.registry.choose(value)
+                return self.registry.choose("none" if value is None else value)  # `--set scale=none`
             except ValueError as error:
                 raise PydanticCustomError("choice", "{message}", {"message": str(error)}) from None
 
@@ -280,7 +295,7 @@ class ChosenFrom:
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        tables = [_table_schema(entry) for entry in self.registry.values() if entry.settings]
+        tables = [_table_schema(entry) for entry in self.registry.values()]
         return {"anyOf": [{"type": "string", "enum": list(self.registry)}, *tables]}
 
     def __hash__(self) -> int:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
+import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from entrena.data import Examples, Schema, hold_out, infer_schema, read, read_inputs
+from entrena.data import EMBEDDED, Examples, Schema, hold_out, infer_schema, read, read_inputs
 from entrena.errors import DataError, EntrenaError, RunError, UsageError, did_you_mean
 from entrena.fitting import Fitted, Parts, Prepared, fit, main_score, prepare, split_validation, training_facts
 from entrena.interrupt import interrupt_as_flag
@@ -31,7 +31,7 @@ from entrena.storage import (
 )
 from entrena.storage.json_text import to_json
 from entrena.training.checkpoint import Checkpoint
-from entrena.training.loop import OnLook, Progress, Watchers
+from entrena.training.loop import OnLook, Progress, Watchers, as_watchers
 from entrena.training.seeds import generator
 from entrena.training.stopping import Outcome
 
@@ -102,7 +102,8 @@ class _Job:
     from_file: bool
     fingerprint: str
     from_run: str | None = None
-    validation_given: bool = False
+    start_fingerprint: str | None = None
+    validation_fingerprint: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +157,12 @@ def train(
     with contextlib.ExitStack() as shown:
         if verbose:
             callbacks = (*callbacks, shown.enter_context(ProgressBar()))
+        callbacks = as_watchers(callbacks)
         if resume is not None:
+            given = {"recipe": recipe, "target": target, "task": task, "from_run": from_run, "name": name}
+            wrong = [argument for argument, value in given.items() if value is not None]
+            if wrong:
+                raise UsageError(f"resume goes on with the run's own choices: leave out {', '.join(wrong)}")
             return _resume(Path(resume), data, validation_data, callbacks)
         if data is None:
             raise UsageError(
@@ -167,10 +173,8 @@ def train(
         if task not in (None, "classification", "regression"):
             tasks = ["classification", "regression"]
             raise UsageError(f"task: unknown name '{task}': {did_you_mean(str(task), tasks)}")
-        chosen = _as_recipe(recipe)
         start = None if from_run is None else Model.load(from_run)
-        if start is not None and recipe is None:
-            chosen = start.recipe
+        chosen = _as_recipe(recipe, Recipe() if start is None else start.recipe)
         names = (target,) if isinstance(target, str) else None if target is None else tuple(target)
         job = _Job(
             data=_absolute(data) if isinstance(data, str | Path) else "",
@@ -180,7 +184,7 @@ def train(
             from_file=isinstance(data, str | Path),
             fingerprint="",
             from_run=None if from_run is None else str(Path(from_run).absolute()),
-            validation_given=validation_data is not None,
+            start_fingerprint=None if start is None else start.fingerprint(),
         )
         return _begin(chosen, data, job, start, validation_data, callbacks, runs_dir if save else None, name)
 
@@ -197,18 +201,19 @@ def _begin(
 ) -> Run:
     """A new run; without `runs_dir` nothing is saved."""
     examples = _read(data, job)
-    schema = infer_schema(examples, job.task)  # type: ignore[arg-type]
-    if start is not None:
-        schema, examples = _schema_of_start(start, schema, examples)
-    job = replace(job, fingerprint=_fingerprint(examples) if runs_dir is not None else "")
+    if runs_dir is not None:
+        job = replace(job, fingerprint=_fingerprint(examples))
+    schema, examples = _meant(examples, job, start)
     parts, held = _parts(recipe, schema, examples, job.test_fraction, validation_data)
+    if runs_dir is not None and validation_data is not None and parts.validation is not None:
+        job = replace(job, validation_fingerprint=_fingerprint(parts.validation))
     prepared = prepare(recipe, schema, parts, start=start)
     source = examples.source
     del parts, examples  # the network's inputs are made: the raw rows need not stay in memory
     if runs_dir is None:
         return _train(prepared, held, None, None, callbacks)
     directory = RunDirectory.create(runs_dir, name or _short_name(source))
-    with directory:
+    with directory, _told(directory):
         directory.write_recipe(recipe.to_toml())
         directory.write_status(
             {"state": "running", "created": time.time(), "data": source, "task": schema.task, "job": job.__dict__}
@@ -237,23 +242,29 @@ def _resume(path: Path, data: Any, validation_data: Any, callbacks: Sequence[OnL
                 f"run '{directory.name}' was trained on data handed in from Python: "
                 "give the same to train(data=…, resume=…)"
             )
-        if job.validation_given and validation_data is None:
+        if job.validation_fingerprint is not None and validation_data is None:
             raise UsageError(f"run '{directory.name}' was given validation_data: give the same to train(resume=…)")
         examples = _read(job.data if data is None else data, job)
         if _fingerprint(examples) != job.fingerprint:
             raise DataError(
                 f"{examples.source}: not the data with which run '{directory.name}' began: --resume needs the same rows"
             )
-        schema = infer_schema(examples, job.task)  # type: ignore[arg-type]
         start = None if job.from_run is None else Model.load(job.from_run)
-        if start is not None:
-            schema, examples = _schema_of_start(start, schema, examples)
+        if start is not None and start.fingerprint() != job.start_fingerprint:
+            raise RunError(f"'{job.from_run}' is not the model any more from which run '{directory.name}' started")
+        schema, examples = _meant(examples, job, start)
         parts, held = _parts(recipe, schema, examples, job.test_fraction, validation_data)
+        if parts.validation is not None and job.validation_fingerprint not in (None, _fingerprint(parts.validation)):
+            raise DataError(
+                f"{parts.validation.source}: not the validation rows with which run '{directory.name}' began"
+            )
         prepared = prepare(recipe, schema, parts, start=start)
         saved = load_checkpoint(directory.checkpoint_path)
         checkpoint = None if saved is None else Checkpoint.from_parts(prepared.template(), *saved)
-        directory.write_status({"state": "running"})
-        return _train(prepared, held, directory, checkpoint, callbacks)
+        del parts, examples
+        with _told(directory):
+            directory.write_status({"state": "running", "error": None})
+            return _train(prepared, held, directory, checkpoint, callbacks)
 
 
 def _train(
@@ -268,17 +279,24 @@ def _train(
         with interrupt_as_flag() as interrupted:
             fitted = fit(prepared, Watchers(callbacks, None, interrupted), checkpoint)
         return _run_of(fitted, held, None, fitted.training.history)
+    fitted, history = _train_recorded(prepared, directory, checkpoint, callbacks)
+    run = _run_of(fitted, held, directory.path, history)
+    run.model.save(directory.model_path)
+    write_history_parquet(directory.history_parquet_path, history)
+    write_text(directory.findings_path, to_json(list(run.findings), indent=2) + "\n")
+    directory.write_status(_status_at_end(run))
+    return run
+
+
+@contextlib.contextmanager
+def _told(directory: RunDirectory) -> Iterator[None]:
+    """Writes into the run's status how it failed, if it does; the first error is the one to tell."""
     try:
-        fitted, history = _train_recorded(prepared, directory, checkpoint, callbacks)
-        run = _run_of(fitted, held, directory.path, history)
-        run.model.save(directory.model_path)
-        write_history_parquet(directory.history_parquet_path, history)
-        write_text(directory.findings_path, to_json(list(run.findings), indent=2) + "\n")
-        directory.write_status(_status_at_end(run))
-        return run
+        yield
     except BaseException as error:
         state = "failed" if isinstance(error, EntrenaError) else "interrupted"
-        _try_status(directory, {"state": state, "error": str(error) or type(error).__name__})
+        with contextlib.suppress(EntrenaError):
+            directory.write_status({"state": state, "error": str(error) or type(error).__name__})
         raise
 
 
@@ -289,7 +307,7 @@ def _train_recorded(
     with HistoryWriter(directory.history_path) as writer, interrupt_as_flag() as interrupted:
         done = 0 if checkpoint is None else checkpoint.epoch
         writer.truncate_to(done)
-        earlier = tuple(read_history(directory.history_path)) if done else ()
+        earlier = tuple(map(_with_nan, read_history(directory.history_path))) if done else ()
         next_beat = 0.0
 
         def record(progress: Progress) -> None:
@@ -305,6 +323,13 @@ def _train_recorded(
 
         fitted = fit(prepared, Watchers((record, *callbacks), save, interrupted), checkpoint)
     return fitted, earlier + fitted.training.history
+
+
+def _with_nan(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A line of the history as it was in memory: JSON has no NaN, and null where a score could not be computed."""
+    validated = record["validation_loss"] is not None or record["score"] is not None
+    absent = () if validated else ("validation_loss", "score")
+    return {name: math.nan if value is None and name not in absent else value for name, value in record.items()}
 
 
 def _run_of(fitted: Fitted, held: _HeldOut, path: Path | None, history: tuple[Mapping[str, Any], ...]) -> Run:
@@ -343,11 +368,6 @@ def _status_at_end(run: Run) -> dict[str, Any]:
     }
 
 
-def _try_status(directory: RunDirectory, values: Mapping[str, object]) -> None:
-    with contextlib.suppress(EntrenaError):  # the first error is the one to tell
-        directory.write_status(values)
-
-
 def _parts(
     recipe: Recipe, schema: Schema, examples: Examples, test_fraction: float, validation_data: Any
 ) -> tuple[Parts, _HeldOut]:
@@ -369,39 +389,42 @@ def _parts(
     return parts, _HeldOut(parts.validation, test, named)
 
 
-def _schema_of_start(start: Model, schema: Schema, examples: Examples) -> tuple[Schema, Examples]:
-    """The start's schema, with the examples' columns in its order.
+def _meant(examples: Examples, job: _Job, start: Model | None) -> tuple[Schema, Examples]:
+    """What the examples are for: by their content, or as the model to start from has it, their columns in its order.
 
     Raises:
-        RunError: The data have other columns, another task or other classes than the model.
+        RunError: The data have other columns or another number of targets than the model.
     """
-    of = start.schema
-    missing = [column for column in of.columns if column not in schema.columns]
-    extra = [column for column in schema.columns if column not in of.columns]
+    if start is None:
+        return infer_schema(examples, job.task), examples  # type: ignore[arg-type]
+    schema = start.schema
+    missing = [column for column in schema.columns if column not in examples.columns]
+    extra = [column for column in examples.columns if column not in schema.columns]
     if missing or extra:
         said = [f"lack {', '.join(missing)}"] if missing else []
         said += [f"have {', '.join(extra)} more"] if extra else []
         raise RunError(f"{examples.source}: not the model's columns: the data {' and '.join(said)}")
-    if schema.task != of.task or len(schema.target_names) != len(of.target_names):
-        raise RunError(f"{examples.source}: the model is for {of.task} of {', '.join(of.target_names)}")
-    unknown = [str(label) for label in schema.classes or () if label not in (of.classes or ())]
-    if unknown:
-        raise RunError(f"{examples.source}: the model does not know the class {', '.join(unknown)}")
-    order = [schema.columns.index(column) for column in of.columns]
-    return of, replace(examples, inputs=examples.inputs[:, order], columns=of.columns)
+    if len(examples.target_names) != len(schema.target_names):
+        raise RunError(f"{examples.source}: the model is for {schema.task} of {', '.join(schema.target_names)}")
+    if schema.classes is None:
+        infer_schema(examples, "regression")  # refuses what is no number
+    order = [examples.columns.index(column) for column in schema.columns]
+    return schema, replace(examples, inputs=examples.inputs[:, order], columns=schema.columns)
 
 
-def _as_recipe(recipe: Recipe | Mapping[str, Any] | str | Path | None) -> Recipe:
+def _as_recipe(recipe: Recipe | Mapping[str, Any] | str | Path | None, base: Recipe) -> Recipe:
+    if recipe is None:
+        return base
     if isinstance(recipe, Recipe):
         return recipe
     if isinstance(recipe, str | Path):
         return Recipe.read(recipe)
-    return Recipe.make(recipe)
+    return base.change(recipe)
 
 
 def _absolute(data: str | Path) -> str:
     """A file's path as it will be found again from another folder; an embedded set's name as it is."""
-    return str(Path(data).absolute()) if os.path.exists(data) else str(data)
+    return str(data) if data in EMBEDDED else str(Path(data).absolute())
 
 
 def _short_name(source: str) -> str:

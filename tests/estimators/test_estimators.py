@@ -157,3 +157,44 @@ def test_nothing_of_the_users_jax_changes():
     NetworkClassifier(**QUICK, precision="float64").fit(*load_iris(return_X_y=True))
     assert not jax.config.jax_enable_x64
     assert jax.numpy.ones(1).dtype == np.float32
+
+
+def test_weight_zero_is_absent_where_rows_are_held_out_too():
+    X, y = load_iris(return_X_y=True)
+    weight = (np.arange(len(X)) % 2).astype(float)
+    settings = {**QUICK, "early_stopping": True}
+    weighted = NetworkClassifier(**settings).fit(X, y, sample_weight=weight)
+    absent = NetworkClassifier(**settings).fit(X[weight > 0], y[weight > 0])
+    np.testing.assert_allclose(weighted.predict_proba(X), absent.predict_proba(X), rtol=1e-5, atol=1e-7)
+
+
+def test_a_grid_of_numpy_numbers():
+    X, y = load_iris(return_X_y=True)
+    search = GridSearchCV(NetworkClassifier(**QUICK), {"max_epochs": np.array([1, 20])}, cv=3).fit(X, y)
+    assert search.best_params_["max_epochs"] == 20
+
+
+def test_a_failed_refit_leaves_the_estimator_as_it_was():
+    X, y = load_iris(return_X_y=True)
+    classifier = NetworkClassifier(**QUICK, early_stopping=True).fit(X, y)
+    before = classifier.predict(X)
+    classifier.set_params(activation="nonsense")
+    with pytest.raises(RecipeError):
+        classifier.fit(X, np.asarray(["a", "b", "c"])[y])
+    assert np.array_equal(classifier.predict(X), before)
+    assert classifier.set_params(activation="relu", early_stopping=False).fit(X, y).validation_loss_curve_ is None
+
+
+def test_validation_data_are_checked():
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        NetworkClassifier(**QUICK).fit(X, y, validation_data=(X, y[:-1]))
+    with pytest.raises(ValueError, match="NaN"):
+        NetworkRegressor(**QUICK).fit(X, y, validation_data=(X, np.full(len(y), np.nan)))
+
+
+def test_huge_targets_train_with_losses_relative_to_their_variance():
+    X, y = load_diabetes(return_X_y=True)
+    regressor = NetworkRegressor(**QUICK, precision="float64").fit(X, y * 1e200)
+    assert regressor.outcome_.name == "out_of_epochs"
+    assert np.isfinite(regressor.loss_curve_).all()

@@ -1,7 +1,8 @@
-"""The command line: one file for each command; what they share is in `output` and `choosing`.
+"""The command line: one file for each command; what they share is in `options`, `run_names`, `output` and `table_file`.
 
-Commands read options, call the rooms below and print; they compute nothing themselves. Imports that take time stand
-inside the commands, so that `entrena --help` is quick.
+Commands read options, call the rooms below and print; they compute nothing themselves. With `--json` exactly one JSON
+object goes to the standard output, also where a command fails; messages and progress go to the standard error stream.
+Imports that take time stand inside the commands, so that `entrena --help` is quick.
 """
 
 from __future__ import annotations

@@ -1,91 +1,107 @@
-"""`entrena data`: the embedded data sets."""
+"""`entrena data`: the embedded data sets, and what is in one of them."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
-from entrena.cli.failures import DONE
 from entrena.cli.options import Debug, Json
-from entrena.cli.output import cell, console, number, print_json, print_message, table
+from entrena.cli.output import count, listed, number, open_console, print_facts, print_json, print_table
+from entrena.cli.table_file import check_suffix, write_table
 from entrena.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from entrena.data import EmbeddedSet, Examples
 
 FIRST_ROWS, FIRST_COLUMNS = 5, 6
 
 
 def data(
-    name: Annotated[str | None, typer.Argument(help="One of the sets.")] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write it as a .csv or .parquet file.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One of the sets.")] = None,
+    output: Annotated[
+        str | None, typer.Option("-o", "--output", metavar="FILE", help="Write it as a .csv or .parquet file.")
+    ] = None,
     as_json: Json = False,
     debug: Debug = False,
-) -> int:
-    """List the embedded data sets, or show one."""
+) -> None:
+    """List the embedded data sets, or show one.
+
+    entrena data iris -o iris.csv
+    """
     from entrena.data import EMBEDDED
 
-    facts = {
-        each.name: {
-            "name": each.name,
-            "task": each.task,
-            "rows": each.rows,
-            "columns": each.columns,
-            "meaning": each.meaning,
-            "source": each.source,
-        }
-        for each in EMBEDDED.values()
-    }
+    check_suffix(output)
     if name is None:
         if output is not None:
-            raise UsageError(f"-o {output}: name the set to write: entrena data iris -o iris.csv")
-        if as_json:
-            print_json({"data": list(facts.values())})
-        else:
-            _print_list(facts)
-        return DONE
+            raise UsageError(f"-o {output}: name the set to write: entrena data iris -o {output}")
+        _list(list(EMBEDDED.values()), as_json)
+        return
     if name not in EMBEDDED:
-        raise UsageError(f"no embedded data set '{name}': {did_you_mean(name, EMBEDDED)}")
+        raise UsageError(f"there is no embedded data set '{name}': {did_you_mean(name, EMBEDDED)}")
     examples = EMBEDDED[name].load()
-    assert examples.targets is not None
-    columns = {column: examples.inputs[:, k] for k, column in enumerate(examples.columns)}
-    columns[examples.target_names[0]] = examples.targets
+    columns = _columns(examples)
     if output is not None:
-        from entrena.cli.predict import write_table
-
-        if output.suffix.lower() not in (".csv", ".parquet"):
-            raise UsageError(f"-o {output}: write a .csv or a .parquet file")
         write_table(columns, output)
     if as_json:
-        written = None if output is None else str(output)
-        print_json({**facts[name], "names": list(columns), "target": examples.target_names[0], "output": written})
+        first = [[values[row].item() for values in columns.values()] for row in range(FIRST_ROWS)]
+        told = {"names": list(columns), "target": examples.target_names[0], "first_rows": first, "output": output}
+        print_json({**_plain(EMBEDDED[name]), **told})
     elif output is not None:
-        print_message(f"{examples.n_rows:,} rows in {output}; the target is {examples.target_names[0]}")
+        print(f"{count(examples.n_rows, 'row')} in {output}; the target is {examples.target_names[0]}", file=sys.stderr)
     else:
-        _print_one(facts[name], columns)
-    return DONE
+        _show(EMBEDDED[name], examples, columns)
 
 
-def _print_list(facts: dict[str, dict[str, object]]) -> None:
-    shown = table("name", "task", "rows", "columns", "meaning", right=("rows", "columns"))
-    for each in facts.values():
-        shown.add_row(each["name"], each["task"], f"{each['rows']:,}", f"{each['columns']:,}", cell(each["meaning"]))
-    console().print(shown)
+def _plain(embedded: EmbeddedSet) -> dict[str, Any]:
+    return {name: value for name, value in vars(embedded).items() if name != "load"}
 
 
-def _print_one(facts: dict[str, object], columns: dict[str, np.ndarray]) -> None:
-    out = console()
-    out.print(f"{facts['name']}: {facts['meaning']}", markup=False)
-    out.print(f"{facts['task']}, {facts['rows']:,} rows, {facts['columns']:,} columns. {facts['source']}", markup=False)
-    out.print()
+def _columns(examples: Examples) -> dict[str, np.ndarray]:
+    """The set's columns by name, the target last."""
+    assert examples.targets is not None
+    inputs = {column: examples.inputs[:, k] for k, column in enumerate(examples.columns)}
+    return {**inputs, examples.target_names[0]: examples.targets}
+
+
+def _list(sets: list[EmbeddedSet], as_json: bool) -> None:
+    if as_json:
+        print_json({"data": [_plain(embedded) for embedded in sets]})
+        return
+    rows = [[each.name, each.task, f"{each.rows:,}", f"{each.columns:,}", each.meaning] for each in sets]
+    header = ("name", "task", "rows", "columns", "meaning")
+    print_table(open_console(), header, rows, right=("rows", "columns"), wrapped=("meaning",), indent=0)
+
+
+def _show(embedded: EmbeddedSet, examples: Examples, columns: dict[str, np.ndarray]) -> None:
+    console = open_console()
+    facts = [
+        (embedded.name, embedded.meaning),
+        ("source", embedded.source),
+        ("rows", f"{embedded.rows:,}"),
+        ("columns", f"{embedded.columns:,}: {listed(examples.columns)}"),
+        ("target", f"{examples.target_names[0]}, {embedded.task}: {_values(columns[examples.target_names[0]])}"),
+    ]
+    print_facts(console, facts)
     names = list(columns)
-    shown_names = names if len(names) <= FIRST_COLUMNS + 1 else [*names[:FIRST_COLUMNS], "…", names[-1]]
-    shown = table(*shown_names)
-    for row in range(FIRST_ROWS):
-        cells = ["…" if name == "…" else _value(columns[name][row]) for name in shown_names]
-        shown.add_row(*(cell(text) for text in cells))
-    out.print(shown)
+    shown = names if len(names) <= FIRST_COLUMNS + 1 else [*names[:FIRST_COLUMNS], "…", names[-1]]
+    rows = [["…" if name == "…" else _cell(columns[name][row]) for name in shown] for row in range(FIRST_ROWS)]
+    console.print()
+    print_table(console, shown, rows, right=shown, dispensable=[name for name in shown[2:-1] if name != "…"][::-1])
 
 
-def _value(value: object) -> str:
-    return number(float(value)) if isinstance(value, float | np.floating) else str(value)
+def _values(targets: np.ndarray) -> str:
+    """The classes with the rows of each, or the range of the numbers."""
+    import numpy as np
+
+    values, counts = np.unique(targets, return_counts=True)
+    if len(values) > 20:
+        return f"{number(float(values[0]))} to {number(float(values[-1]))}"
+    return listed([f"{value} ({n:,})" for value, n in zip(values, counts, strict=True)], most=20)
+
+
+def _cell(value: object) -> str:
+    return f"{value:.5g}" if isinstance(value, float) else str(value)

@@ -6,30 +6,45 @@ from typing import Annotated
 
 import typer
 
-from entrena.cli.failures import DONE
-from entrena.cli.options import RUNS, Debug, Json, RunName, RunsDir, find_model
-from entrena.cli.output import console, print_json, scores_table
+from entrena.cli.options import RUNS_DIR, Debug, Json, RunName, RunsDir
+from entrena.cli.output import count, listed, open_console, print_facts, print_json, print_scores
+from entrena.cli.run_names import find_model
 from entrena.errors import UsageError
 
 
 def evaluate(
     run: RunName,
-    data: Annotated[str, typer.Argument(help="A CSV or Parquet file with the input columns and the target.")],
-    runs_dir: RunsDir = RUNS,
+    data: Annotated[
+        str, typer.Argument(metavar="DATA", help="A CSV or Parquet file with the input columns and the target.")
+    ],
+    runs_dir: RunsDir = RUNS_DIR,
     as_json: Json = False,
     debug: Debug = False,
-) -> int:
-    """Score a model on a table that has the target column."""
-    from entrena.data import read_inputs
+) -> None:
+    """Score a model on a table that has the target column.
 
-    model = find_model(run, runs_dir)
-    examples = read_inputs(data, model.schema.columns, target_names=model.schema.target_names)
+    entrena evaluate last test.csv
+    """
+    path = find_model(run, runs_dir)
+
+    from entrena.data import read_inputs
+    from entrena.fitting import main_score
+    from entrena.model import Model
+
+    model = Model.load(path)
+    schema = model.schema
+    examples = read_inputs(data, schema.columns, target_names=schema.target_names)
     if examples.targets is None:
-        names = ", ".join(model.schema.target_names)
-        raise UsageError(f"{examples.source}: scoring needs the target {names}; entrena predict needs none")
+        needed = listed(schema.target_names)
+        raise UsageError(f"{examples.source}: scoring needs the target {needed}; entrena predict needs none")
     scores = model.evaluate(examples)
     if as_json:
-        print_json({"task": model.schema.task, "rows": examples.n_rows, "scores": scores})
-    else:
-        console().print(scores_table({examples.source: scores}, {examples.source: examples.n_rows}))
-    return DONE
+        name = main_score(model.recipe, schema)
+        told = {"model": str(path), "data": data, "task": schema.task, "rows": examples.n_rows}
+        print_json({**told, "result": {"score": name, "value": scores[name]}, "scores": scores})
+        return
+    console = open_console()
+    facts = [("task", f"{schema.task} of {listed(schema.target_names)}")]
+    print_facts(console, [*facts, ("data", f"{examples.source}, {count(examples.n_rows, 'row')}")])
+    console.print()
+    print_scores(console, {"score": scores})

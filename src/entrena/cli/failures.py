@@ -33,16 +33,16 @@ def report(error: BaseException, typed: Sequence[str]) -> int:
         The exit code.
     """
     kind, message, code = _meaning(error)
-    try:
-        if JSON in typed:
-            told: dict[str, Any] = {"kind": kind, "message": message}
-            if isinstance(error, RecipeError):
-                told["problems"] = [{"key": problem.key, "message": problem.message} for problem in error.problems]
+    if JSON in typed:
+        told: dict[str, Any] = {"kind": kind, "message": message}
+        if isinstance(error, RecipeError):
+            told["problems"] = [{"key": problem.key, "message": problem.message} for problem in error.problems]
+        try:
             print_json({"error": told})
             sys.stdout.flush()
-        complain(message)
-    except BrokenPipeError:
-        end_of_pipe()
+        except OSError:  # Nobody reads, or the disk is full; the message below may still be seen.
+            end_of_pipe()
+    complain(message)
     return code
 
 
@@ -50,7 +50,8 @@ def complain(message: str) -> None:
     """Prints a message of failure."""
     colored = sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     word = "\033[1;31mError:\033[0m" if colored else "Error:"
-    print(word, message, file=sys.stderr, flush=True)
+    with suppress(OSError):
+        print(word, message, file=sys.stderr, flush=True)
 
 
 def end_of_pipe() -> int:
@@ -68,6 +69,9 @@ def _meaning(error: BaseException) -> tuple[str, str, int]:
         return "usage", _usage_message(error), USAGE
     if isinstance(error, KeyboardInterrupt):
         return "interrupted", "interrupted", INTERRUPTED
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return "system", f"{where}{error.strerror.lower()}", FAILED
     said = " ".join(str(error).split())[:300]
     name = type(error).__name__
     told = f"{name}: {said}" if said else name

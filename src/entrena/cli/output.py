@@ -1,76 +1,16 @@
-"""What the commands share in speaking: JSON or text, messages, numbers as people write them."""
+"""How results are printed: JSON, tables, and numbers with as many digits as they deserve."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-
-def print_json(value: Mapping[str, Any]) -> None:
-    """One object on standard output; numbers that are not finite become null."""
-    from entrena.storage.json_text import to_json
-
-    print(to_json(value, indent=2))
-
-
-def print_message(text: str) -> None:
-    """A message for people, on standard error."""
-    print(text, file=sys.stderr)
-
-
-def console() -> Any:
-    """A Rich console on standard output, as wide as the terminal and 100 columns where there is none."""
+if TYPE_CHECKING:
     from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else 100, highlight=False, soft_wrap=not sys.stdout.isatty())
-
-
-def table(*columns: str, right: tuple[str, ...] = ()) -> Any:
-    """An empty Rich table without frames; the columns in `right` are set to the right."""
     from rich.table import Table
 
-    made = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
-    return made
-
-
-def cell(text: object) -> Any:
-    """Text that is shown as it is: brackets in a name are no markup."""
-    from rich.text import Text
-
-    return Text(str(text))
-
-
-def number(value: float | None) -> str:
-    """A number with about four digits that count.
-
-    >>> [number(value) for value in (0.974930, 12345.678, 0.000012345, None)]
-    ['0.9749', '12,346', '1.234e-05', '–']
-    """
-    if value is None or value != value:
-        return "–"
-    if value and not 1e-4 <= abs(value) < 1e15:
-        return f"{value:.4g}"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-
-
-def duration(seconds: float | None) -> str:
-    """A time span as people say it.
-
-    >>> [duration(value) for value in (0.214, 12.3, 125, 7300, None)]
-    ['0.21 s', '12.3 s', '2 min 5 s', '2 h 1 min', '–']
-    """
-    if seconds is None:
-        return "–"
-    if seconds < 60:
-        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
-
+WIDE = 1000  # characters of a line that no person but a program reads
 
 SCORE_NAMES = {
     "accuracy": "accuracy",
@@ -82,11 +22,146 @@ SCORE_NAMES = {
 }
 
 
-def scores_table(parts: Mapping[str, Mapping[str, float] | None], rows: Mapping[str, int]) -> Any:
-    """Scores side by side: a line for each score, a column for each part of the data that has scores."""
-    shown = {name: scores for name, scores in parts.items() if scores}
-    heads = [f"{name} ({rows[name]:,} rows)" for name in shown]
-    made = table("", *heads, right=tuple(heads))
-    for score in next(iter(shown.values()), {}):
-        made.add_row(SCORE_NAMES.get(score, score), *(number(scores[score]) for scores in shown.values()))
-    return made
+def print_json(value: Mapping[str, object]) -> None:
+    """One object on the standard output; numbers that are not finite become null."""
+    from entrena.storage.json_text import to_json
+
+    print(to_json(value, indent=2))
+
+
+def open_console() -> Console:
+    """The standard output with Rich's means; text is printed as it is, and in a pipe nothing is wrapped."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else WIDE
+    return Console(width=width, highlight=False, markup=False, emoji=False)
+
+
+def print_table(
+    console: Console,
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    right: Sequence[str] = (),
+    wrapped: Sequence[str] = (),
+    dispensable: Sequence[str] = (),
+    indent: int = 2,
+) -> None:
+    """Prints a table without lines.
+
+    Args:
+        console: Where.
+        header: The columns' titles.
+        rows: A cell for each column.
+        right: Titles of columns that are set flush right.
+        wrapped: Titles of columns whose text may go over several lines; the others stay on one.
+        dispensable: Titles of columns that are left out, the first one first, until the table fits.
+        indent: Spaces in front.
+    """
+    from rich.table import Table
+
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    shown = list(range(len(header)))
+    for title in dispensable:
+        if indent + sum(widths[i] + 2 for i in shown) - 2 > console.width:
+            shown.remove(list(header).index(title))
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for i in shown:
+        title = header[i]
+        table.add_column(title, justify="right" if title in right else "left", no_wrap=title not in wrapped)
+    for row in rows:
+        table.add_row(*(row[i] for i in shown))
+    _print_indented(console, table, indent)
+
+
+def print_facts(console: Console, facts: Sequence[tuple[str, str]], *, indent: int = 2) -> None:
+    """Prints names and what is to be said of each, the names in one column."""
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, said in facts:
+        table.add_row(name, said)
+    _print_indented(console, table, indent)
+
+
+def _print_indented(console: Console, table: Table, indent: int) -> None:
+    from rich.padding import Padding
+
+    padded = Padding(table, (0, 0, 0, indent), expand=False)
+    if console.is_terminal:
+        console.print(padded)
+        return
+    with console.capture() as text:
+        console.print(padded)
+    print("\n".join(line.rstrip() for line in text.get().splitlines()))
+
+
+def print_scores(console: Console, parts: Mapping[str, Mapping[str, float] | None]) -> None:
+    """Prints a table of scores: a line for each score, a column for each part of the data that has any."""
+    there = {part: scores for part, scores in parts.items() if scores}
+    names = next(iter(there.values()), {})
+    rows = [[SCORE_NAMES.get(name, name), *(score(name, scores[name]) for scores in there.values())] for name in names]
+    print_table(console, ["", *there], rows, right=list(there))
+
+
+def print_line(console: Console, name: str, command: str) -> None:
+    """Prints a command to type; one that is longer than the line stays in one piece, to be copied."""
+    console.print(f"  {name:<10}  {command}", soft_wrap=True)
+
+
+def number(value: float | None) -> str:
+    """A number with about four digits that count.
+
+    >>> [number(value) for value in (0.974930, 12345.678, 0.000012345, None)]
+    ['0.9749', '12,346', '1.234e-05', '–']
+    """
+    if value is None or value != value:
+        return "–"
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"
+
+
+def score(name: str, value: float | None) -> str:
+    """A score: shares to four decimals, errors in the target's units to four digits that count."""
+    if value is None or value != value:
+        return "–"
+    return number(value) if name in ("rmse", "mae") or abs(value) >= 1000 else f"{value:.4f}"
+
+
+def count(n: int, thing: str) -> str:
+    """A number of things.
+
+    >>> count(1, "row"), count(1797, "row"), count(3, "class")
+    ('1 row', '1,797 rows', '3 classes')
+    """
+    return f"{n:,} {thing}" + ("" if n == 1 else "es" if thing.endswith("s") else "s")
+
+
+def duration(seconds: float | None) -> str:
+    """A time span as people say it.
+
+    >>> [duration(value) for value in (0.214, 12.3, 125, 7300, 200_000, None)]
+    ['0.21 s', '12.3 s', '2 min 5 s', '2 h 1 min', '2 d 7 h', '–']
+    """
+    if seconds is None:
+        return "–"
+    if seconds < 59.95:
+        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 24 else f"{hours // 24} d {hours % 24} h"
+
+
+def listed(names: Sequence[object], most: int = 8) -> str:
+    """Names in a row, the middle of a long one left out.
+
+    >>> listed(range(20), most=4)
+    '0, 1, 2 … 19'
+    """
+    texts = [str(name) for name in names]
+    if len(texts) <= most:
+        return ", ".join(texts)
+    return ", ".join(texts[: most - 1]) + f" … {texts[-1]}"

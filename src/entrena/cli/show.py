@@ -1,104 +1,174 @@
-"""`entrena show`: what a run or a model is."""
+"""`entrena show`: what a run or a model is. It reads files only and starts no engine."""
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from entrena.cli.failures import DONE
-from entrena.cli.options import RUNS, Debug, Json, RunName, RunsDir, find_run
-from entrena.cli.output import cell, console, duration, print_json, scores_table, table
+from entrena.cli.options import RUNS_DIR, Debug, Json, RunName, RunsDir
+from entrena.cli.output import (
+    count,
+    duration,
+    listed,
+    number,
+    open_console,
+    print_facts,
+    print_json,
+    print_scores,
+    print_table,
+)
+from entrena.cli.run_names import find_model, find_run
+from entrena.errors import ModelFileError, RunError
+
+if TYPE_CHECKING:
+    from entrena.storage import RunDirectory
 
 
-def show(run: RunName, runs_dir: RunsDir = RUNS, as_json: Json = False, debug: Debug = False) -> int:
-    """Show a run or model: layers, scores, recipe."""
-    path = find_run(run, runs_dir)
-    described = describe(path)
+SECTIONS = ("random_state", "inputs", "targets", "network", "training", "rate", "regularization")
+
+
+def show(run: RunName, runs_dir: RunsDir = RUNS_DIR, as_json: Json = False, debug: Debug = False) -> None:
+    """Show a run or model: layers, scores, recipe.
+
+    entrena show last
+    """
+    from entrena.storage import RunDirectory
+
+    path = Path(run)
+    if path.is_file() or path.suffix == ".safetensors":
+        described = describe(find_model(run, runs_dir), None)
+    else:
+        directory = RunDirectory(find_run(run, runs_dir))
+        described = describe(directory.model_path, directory)
     if as_json:
         print_json(described)
     else:
         _print(described)
-    return DONE
 
 
-def describe(path: Path) -> dict[str, Any]:
-    """A run or model as plain values; a run that has no model yet has no layers."""
-    from entrena.model import Model
-    from entrena.recipe import Recipe
-    from entrena.storage import RunDirectory
-
-    plain: dict[str, Any] = {"path": str(path), "state": None, "model": None}
-    if path.is_dir():
-        directory = RunDirectory.open(path)
-        plain["state"] = directory.state()
-        plain["recipe"] = Recipe.from_toml(directory.read_recipe()).to_plain()
-        status = directory.status()
-        plain["data"] = status.get("data")
-        if not directory.model_path.exists():
-            return plain
-    model = Model.load(path)
-    plain["recipe"] = model.recipe.to_plain()
-    plain["model"] = {
-        "task": model.schema.task,
-        "target": list(model.schema.target_names),
-        "classes": None if model.schema.classes is None else list(model.schema.classes),
-        "columns": list(model.schema.columns),
-        "layers": [
-            {"inputs": m, "units": n, "weights": (m + 1) * n, "activation": name}
-            for (m, n), name in zip(pairwise(model.network.sizes), _activations(model), strict=True)
-        ],
-        "n_weights": model.network.n_weights,
-        **dict(model.facts),
+def describe(model: Path, run: RunDirectory | None) -> dict[str, Any]:
+    """A run or model as plain values; a run that has no model yet tells its recipe and its state."""
+    plain: dict[str, Any] = {
+        "path": str(model if run is None else run.path),
+        "state": None,
+        "data": None,
+        "model": None,
     }
-    return plain
+    if run is not None:
+        status = run.status()
+        plain |= {"state": run.state(), "data": status.get("data"), "error": status.get("error")}
+        if not model.exists():
+            return {**plain, "recipe": _recipe_in(run)}
+    from entrena.storage import load_model
+
+    header = load_model(model)[1]
+    try:
+        return {**plain, "recipe": header["recipe"], "versions": header["versions"], "model": _model(model, header)}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelFileError(f"{model} is damaged: its header of entrena is not complete ({error!r})") from error
 
 
-def _activations(model: Any) -> list[str]:
-    return [str(model.network.activation)] * (len(model.network.sizes) - 2) + [model.network.output]
+def _recipe_in(run: RunDirectory) -> dict[str, Any]:
+    try:
+        return tomllib.loads(run.read_recipe())
+    except tomllib.TOMLDecodeError as error:
+        raise RunError(f"the run {run.path} is damaged: {run.recipe_path.name} is not TOML: {error}") from error
 
 
-def _print(described: dict[str, Any]) -> None:
-    out = console()
+def _model(path: Path, header: Mapping[str, Any]) -> dict[str, Any]:
+    sizes, network = header["network"]["sizes"], header["recipe"]["network"]
+    activations = [_value(network["activation"])] * (len(sizes) - 2) + [header["network"]["output"]]
+    layers = [
+        {"inputs": m, "units": n, "weights": (m + 1) * n, "activation": activation}
+        for (m, n), activation in zip(pairwise(sizes), activations, strict=True)
+    ]
+    schema = header["schema"]
+    return {
+        "file": str(path),
+        "task": schema["task"],
+        "target": schema["target_names"],
+        "classes": schema["classes"],
+        "columns": schema["columns"],
+        "layers": layers,
+        "n_weights": sum(layer["weights"] for layer in layers),
+        **header["facts"],
+    }
+
+
+def _print(described: Mapping[str, Any]) -> None:
+    console = open_console()
     model = described["model"]
-    state = f"  ({described['state']})" if described["state"] else ""
-    out.print(described["path"] + state, markup=False, style="bold")
+    print_facts(console, _facts(described))
     if model is not None:
-        classes = "" if model["classes"] is None else f"; classes {_few(model['classes'])}"
-        out.print(f"{model['task']} of {_few(model['target'])}{classes}", markup=False)
-        out.print(f"columns: {_few(model['columns'])}", markup=False)
-        out.print(f"{model['sentence']} {duration(model['seconds'])} of training.", markup=False)
-        out.print()
-        layers = table("layer", "units", "activation", "weights", right=("units", "weights"))
-        layers.add_row("inputs", f"{model['layers'][0]['inputs']:,}")
-        for k, layer in enumerate(model["layers"], start=1):
-            kind = "output" if k == len(model["layers"]) else f"hidden {k}"
-            layers.add_row(kind, f"{layer['units']:,}", cell(layer["activation"]), f"{layer['weights']:,}")
-        out.print(layers)
-        if model.get("validation") or model.get("test"):
-            out.print()
-            out.print(scores_table({part: model.get(part) for part in ("validation", "test")}, model["sizes"]))
-    out.print()
-    choices = table("recipe", "", "differs")
-    for key, value, differs in _choices(described["recipe"]):
-        choices.add_row(cell(key), cell(value), "*" if differs else "")
-    out.print(choices)
+        console.print()
+        rows = [
+            ["output" if k == len(model["layers"]) else f"hidden {k}", *_layer(layer)]
+            for k, layer in enumerate(model["layers"], start=1)
+        ]
+        print_table(console, ("layer", "units", "activation", "weights"), rows, right=("units", "weights"))
+        parts = {part: model.get(part) for part in ("validation", "test")}
+        if any(parts.values()):
+            console.print()
+            print_scores(console, parts)
+    console.print()
+    print_facts(console, _recipe_lines(described["recipe"]))
 
 
-def _choices(recipe: dict[str, Any]) -> list[tuple[str, str, bool]]:
-    """Each key with its value, and whether it differs from the default."""
-    from entrena.recipe import Recipe, keys
-
-    default = Recipe().to_plain()
-    found = []
-    for key in keys().values():
-        section, _, name = key.rpartition(".")
-        value, usual = (plain[section][name] if section else plain[name] for plain in (recipe, default))
-        found.append((key, "none" if value is None else str(value), value != usual))
-    return found
+def _layer(layer: Mapping[str, Any]) -> list[str]:
+    return [f"{layer['units']:,}", layer["activation"], f"{layer['weights']:,}"]
 
 
-def _few(names: list[Any], limit: int = 8) -> str:
-    """The first names, and how many more there are."""
-    more = len(names) - limit
-    return ", ".join(str(name) for name in names[:limit]) + (f" and {more:,} more" if more > 0 else "")
+def _facts(described: Mapping[str, Any]) -> list[tuple[str, str]]:
+    model = described["model"]
+    facts = [("run" if described["state"] else "model", described["path"])]
+    if described["state"]:
+        facts.append(("state", ": ".join(filter(None, (described["state"], described["error"])))))
+    if described["data"]:
+        facts.append(("data", described["data"]))
+    if model is None:
+        return facts
+    facts.append(("task", f"{model['task']} of {listed(model['target'])}"))
+    if model["classes"] is not None:
+        facts.append(("classes", f"{len(model['classes']):,}: {listed(model['classes'], most=12)}"))
+    facts.append(("columns", f"{len(model['columns']):,}: {listed(model['columns'])}"))
+    sizes = model.get("sizes") or {}
+    used = [f"{sizes[part]:,} {part}" for part in ("training", "validation", "test") if sizes.get(part)]
+    if used:
+        facts.append(("rows", ", ".join(used)))
+    if "batch_size" in model:
+        facts.append(("training", f"batches of {model['batch_size']:,}, rate {number(model['learning_rate'])}"))
+    if model.get("sentence"):
+        facts.append(("end", f"{model['sentence']} ({duration(model.get('seconds'))})"))
+    facts.append(("weights", count(model["n_weights"], "weight").split()[0]))
+    versions = described["versions"]
+    return [*facts, ("versions", ", ".join(f"{name} {versions[name]}" for name in sorted(versions)))]
+
+
+def _recipe_lines(recipe: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """A line for each section: its keys with their values, except those left to the technique's own default."""
+    lines = []
+    for section in sorted(recipe, key=lambda name: SECTIONS.index(name) if name in SECTIONS else len(SECTIONS)):
+        values = recipe[section]
+        if isinstance(values, Mapping):
+            said = [f"{name}={_value(value)}" for name, value in values.items() if value is not None]
+            lines.append((section, "  ".join(said)))
+        else:
+            lines.append((section, _value(values)))
+    return [(section, said) for section, said in lines if said]
+
+
+def _value(value: Any) -> str:
+    """A value of a recipe, without spaces."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return number(value)
+    if isinstance(value, Mapping):
+        settings = [f"{name}={_value(item)}" for name, item in value.items() if name != "name"]
+        return f"{value.get('name', '')}({','.join(settings)})"
+    if isinstance(value, list):
+        return "[" + ",".join(_value(item) for item in value) + "]"
+    return str(value)

@@ -2,37 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from itertools import groupby
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from entrena.cli.failures import DONE
 from entrena.cli.options import Debug, Json
-from entrena.cli.output import console, print_json
-from entrena.errors import UsageError, did_you_mean
+from entrena.cli.output import open_console, print_facts, print_json
+from entrena.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def techniques(
-    filter_: Annotated[
+    wanted: Annotated[
         str | None, typer.Argument(metavar="[KEY|NAME|ID]", help="Only these: activation, elu, or activation=elu.")
     ] = None,
     as_json: Json = False,
     debug: Debug = False,
-) -> int:
-    """List the techniques: formula, meaning, source."""
-    found = catalogue()
-    if filter_ is not None:
-        wanted = filter_.strip()
-        kept = [each for each in found if wanted in (each["id"], *each["id"].split("="), each["key"])]
-        if not kept:
-            names = {part for each in found for part in each["id"].split("=")}
-            raise UsageError(f"no technique '{wanted}': {did_you_mean(wanted, sorted(names))}")
-        found = kept
+) -> None:
+    """List the techniques: formula, meaning, source.
+
+    entrena techniques activation
+
+    entrena techniques elu
+    """
+    every = catalogue()
+    found = every if wanted is None else [each for each in every if wanted.strip().lower() in _names(each)]
+    if wanted is not None and not found:
+        raise UsageError(f"there is no technique '{wanted}': {_meant(wanted, every)}")
     if as_json:
         print_json({"techniques": found})
+    elif len(found) == 1:
+        _print_one(open_console(), found[0])
     else:
-        _print(found)
-    return DONE
+        _print(open_console(), found)
 
 
 def catalogue() -> list[dict[str, Any]]:
@@ -59,27 +64,48 @@ def catalogue() -> list[dict[str, Any]]:
     ]
 
 
-def _print(found: list[dict[str, Any]]) -> None:
-    from rich.padding import Padding
-
-    out = console()
-    chapter = None
-    for each in found:
-        if each["chapter"] != chapter:
-            chapter = each["chapter"]
-            out.print()
-            out.print(chapter, style="bold underline")
-        out.print()
-        out.print(f"{each['id']}   {each['formula']}", markup=False, style="bold")
-        said = each["meaning"] + (f" [{each['source']}]" if each["source"] else "")
-        out.print(Padding(_plain(said), (0, 0, 0, 4)))
-        for setting in each["settings"]:
-            text = f"{setting['name']} = {setting['default']}: {setting['meaning']}; {setting['allowed']}"
-            out.print(Padding(_plain(text), (0, 0, 0, 4)))
-    out.print()
+def _names(technique: dict[str, Any]) -> set[str]:
+    """All that a technique can be asked for by: its names here and elsewhere, its key, its chapter."""
+    key, chapter = technique["key"], technique["chapter"].lower()
+    own = {technique["id"], *technique["id"].split("="), key, f"{key}={technique['id'].partition('=')[2]}", chapter}
+    return own | {other.lower() for other in technique["other_names"]}
 
 
-def _plain(text: str) -> Any:
-    from rich.text import Text
+def _meant(wanted: str, every: list[dict[str, Any]]) -> str:
+    keys = list(dict.fromkeys(each["id"].partition("=")[0] for each in every))
+    close = nearest(wanted, [*keys, *(each["id"].partition("=")[2] for each in every)])
+    return f"did you mean '{close}'?" if close else f"the keys are {', '.join(keys)}"
 
-    return Text(text)
+
+def _print(console: Console, found: list[dict[str, Any]]) -> None:
+    """By chapter, in it by key: each technique with its formula and its meaning."""
+    chapters = list(dict.fromkeys(each["chapter"] for each in found))
+    by_chapter = sorted(found, key=lambda each: chapters.index(each["chapter"]))
+    for chapter, members in groupby(by_chapter, key=lambda each: each["chapter"]):
+        console.print(chapter, style="bold underline")
+        for key, entries in groupby(members, key=lambda each: each["key"]):
+            console.print()
+            console.print(f"  {key}", style="bold")
+            said = [(each["id"].partition("=")[2], f"{each['formula']}\n{each['meaning']}") for each in entries]
+            print_facts(console, said, indent=4)
+        console.print()
+    console.print("entrena techniques NAME tells more: settings, source, names elsewhere.", soft_wrap=True)
+
+
+def _print_one(console: Console, each: dict[str, Any]) -> None:
+    key = each["id"].partition("=")[0]
+    facts = [
+        ("id", each["id"]),
+        ("chapter", each["chapter"]),
+        ("formula", each["formula"]),
+        ("meaning", each["meaning"]),
+    ]
+    for setting in each["settings"]:
+        said = f"{setting['meaning']}: {setting['allowed']}; default {setting['default']}"
+        facts.append((f"{key}.{setting['name']}", said))
+    facts += [
+        ("source", each["source"]),
+        ("lesson", each["lesson"] or ""),
+        ("elsewhere", ", ".join(each["other_names"])),
+    ]
+    print_facts(console, [(name, said) for name, said in facts if said])

@@ -1,16 +1,26 @@
-"""`entrena train`: trains a network on a table."""
+"""`entrena train`: trains a network on a table and saves it as a run."""
 
 from __future__ import annotations
 
-import contextlib
-from pathlib import Path
+import shlex
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from entrena.cli.failures import DONE, FAILED, INTERRUPTED
-from entrena.cli.options import RUNS, Debug, Json, RunsDir, find_run
-from entrena.cli.output import console, duration, print_json, scores_table
+from entrena.cli.failures import DONE, FAILED, INTERRUPTED, complain
+from entrena.cli.options import RUNS_DIR, Debug, Json, RunsDir
+from entrena.cli.output import (
+    count,
+    duration,
+    listed,
+    number,
+    open_console,
+    print_facts,
+    print_json,
+    print_line,
+    print_scores,
+)
+from entrena.cli.run_names import find_model, find_run
 from entrena.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,93 +31,108 @@ if TYPE_CHECKING:
 def train(
     data: Annotated[
         str | None,
-        typer.Argument(help="A CSV or Parquet file, or an embedded set such as digits (see entrena data)."),
+        typer.Argument(metavar="DATA", help="A CSV or Parquet file, or an embedded set such as digits (entrena data)."),
     ] = None,
     target: Annotated[
-        list[str] | None, typer.Option("--target", help="The column to predict; repeat it for several numbers at once.")
+        list[str] | None,
+        typer.Option(
+            "--target", "-t", metavar="COLUMN", help="What to predict; repeat it for several numbers at once."
+        ),
     ] = None,
     task: Annotated[
-        str | None, typer.Option("--task", help="classification or regression, where the data do not tell.")
+        str | None, typer.Option(metavar="TASK", help="classification or regression, where the data do not tell.")
     ] = None,
-    recipe: Annotated[Path | None, typer.Option("--recipe", help="A recipe file, .toml or .json.")] = None,
+    recipe: Annotated[
+        str | None, typer.Option("-r", "--recipe", metavar="FILE", help="A recipe, .toml or .json.")
+    ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="A choice of the recipe, such as activation=elu; repeatable."),
+        typer.Option("-s", "--set", metavar="KEY=VALUE", help="A choice of the recipe, as activation=elu; repeatable."),
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="The recipe's random_state.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="The recipe's random_state.  [default: 0]")] = None,
     test_fraction: Annotated[
-        float, typer.Option("--test-fraction", help="Share of the rows put aside for the final score; 0: none.")
-    ] = 0.2,
-    validation: Annotated[
-        str | None, typer.Option("--validation", help="A file of validation rows of your own.")
+        float | None,
+        typer.Option(metavar="SHARE", help="Share of the rows put aside for the final score.  [default: 0.2]"),
     ] = None,
-    resume: Annotated[str | None, typer.Option("--resume", metavar="RUN", help="Go on with a stopped run.")] = None,
+    validation: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Validation rows of your own.  [default: the recipe decides]")
+    ] = None,
+    resume: Annotated[str | None, typer.Option(metavar="RUN", help="Go on with a run that was stopped.")] = None,
     start: Annotated[
         str | None, typer.Option("--from", metavar="RUN", help="Start from the weights of a run or model file.")
     ] = None,
-    name: Annotated[str | None, typer.Option("--name", help="The run's name; by default the data's.")] = None,
-    runs_dir: RunsDir = RUNS,
-    no_save: Annotated[bool, typer.Option("--no-save", help="Make no run directory.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="The run's name.  [default: the data's]")] = None,
+    runs_dir: RunsDir = RUNS_DIR,
+    no_save: Annotated[bool, typer.Option("--no-save", help="Leave nothing on the disk.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors.")] = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> int:
-    """Train a network on a table, score and save it."""
+    """Train a network on a table and save it as a run.
+
+    entrena train digits
+
+    entrena train houses.csv --target price --set activation=elu
+
+    entrena train --resume last
+    """
+    if resume is None:
+        if data is None:
+            raise UsageError("nothing to train on: entrena train houses.csv --target price, or entrena train digits")
+        arguments: dict[str, Any] = {
+            "recipe": _recipe(recipe, settings or [], seed, start, runs_dir),
+            "target": tuple(target) if target else None,
+            "task": task,
+            "test_fraction": 0.2 if test_fraction is None else test_fraction,
+            "from_run": None if start is None else find_model(start, runs_dir),
+            "runs_dir": runs_dir,
+            "name": name,
+            "save": not no_save,
+        }
+    else:
+        began: dict[str, Any] = {
+            "--target": target,
+            "--task": task,
+            "--recipe": recipe,
+            "--set": settings,
+            "--seed": seed,
+            "--from": start,
+        }
+        began |= {"--test-fraction": test_fraction, "--name": name, "--no-save": no_save or None}
+        given = [option for option, value in began.items() if value not in (None, [])]
+        if given:
+            raise UsageError(f"--resume goes on with the run as it began: leave out {', '.join(given)}")
+        arguments = {"resume": find_run(resume, runs_dir)}
+
     from entrena.run import train as train_run
 
-    chosen = None
-    if resume is not None:
-        given = {"DATA": data, "--recipe": recipe, "--set": settings, "--seed": seed, "--from": start}
-        wrong = [option for option, value in given.items() if value not in (None, [])]
-        if wrong:
-            raise UsageError(f"--resume goes on with the run's own data and recipe: leave out {', '.join(wrong)}")
-    else:
-        if data is None:
-            raise UsageError("nothing to train on: entrena train FILE --target COLUMN, or entrena train digits")
-        chosen = _recipe(recipe, settings or [], seed, None if start is None else find_run(start, runs_dir))
-    with contextlib.ExitStack() as shown:
-        callbacks: list[Any] = []
-        if not quiet and not as_json:
-            from entrena.reporting.progress import ProgressBar
-
-            callbacks.append(shown.enter_context(ProgressBar()))
-        run = train_run(
-            chosen,
-            data,
-            target=target[0] if target and len(target) == 1 else target or None,
-            task=task,
-            validation_data=validation,
-            test_fraction=test_fraction,
-            resume=None if resume is None else find_run(resume, runs_dir),
-            from_run=None if start is None else find_run(start, runs_dir),
-            callbacks=callbacks,
-            runs_dir=runs_dir,
-            name=name,
-            save=not no_save,
-        )
+    run = train_run(data=data, validation_data=validation, verbose=not (quiet or as_json), **arguments)
     if as_json:
         print_json(describe(run))
     elif not quiet:
-        _print(run, data)
-    return {"interrupted": INTERRUPTED, "diverged": FAILED}.get(run.outcome.name, DONE)
+        _print(run)
+    if run.outcome.name == "diverged":
+        complain(" ".join([run.outcome.sentence, *(str(finding["advice"]) for finding in run.findings)]))
+        return FAILED
+    return INTERRUPTED if run.outcome.name == "interrupted" else DONE
 
 
-def _recipe(file: Path | None, settings: list[str], seed: int | None, start: Path | None) -> Recipe:
-    """The recipe file, else the recipe of the model to start from, else the defaults; then what was set."""
+def _recipe(file: str | None, settings: list[str], seed: int | None, start: str | None, runs_dir: str) -> Recipe | None:
+    """The recipe file, else that of the model to start from, else the defaults; then what was set."""
     from entrena.recipe import Recipe, parse_assignments
 
-    if file is not None:
-        base = Recipe.read(file)
-    elif start is not None:
-        from entrena.model import Model
-
-        base = Model.load(start).recipe
-    else:
-        base = Recipe()
     changes = parse_assignments(settings)
     if seed is not None:
+        if "random_state" in changes:
+            raise UsageError("--seed and --set random_state are the same: leave one of them out")
         changes["random_state"] = seed
-    return base.change(changes) if changes else base
+    if file is not None:
+        return Recipe.read(file).change(changes)
+    if start is None:
+        return Recipe.make(changes)
+    from entrena.model import Model
+
+    return Model.load(find_model(start, runs_dir)).recipe.change(changes)
 
 
 def describe(run: Run) -> dict[str, Any]:
@@ -131,25 +156,35 @@ def describe(run: Run) -> dict[str, Any]:
     }
 
 
-def _print(run: Run, data: str | None) -> None:
-    out = console()
-    classes = f", {len(run.schema.classes)} classes" if run.schema.classes is not None else ""
-    sizes = ", ".join(f"{rows:,} {part}" for part, rows in run.sizes.items() if rows)
-    network = "-".join(str(size) for size in run.model.network.sizes)
-    out.print(f"{run.task} of {', '.join(run.schema.target_names)}{classes}; rows: {sizes}", markup=False)
-    out.print(f"network {network}, {run.model.network.n_weights:,} weights, seed {run.recipe.random_state}")
-    out.print(f"{run.outcome.sentence} {duration(run.seconds)} of training.", markup=False)
-    for finding in run.findings:
-        out.print(f"! {finding['evidence']} {finding['advice']}", markup=False)
-    if run.test or run.validation:
-        out.print()
-        out.print(scores_table({"validation": run.validation, "test": run.test}, run.sizes))
-    if run.path is not None:
-        out.print()
-        out.print(f"saved in {run.path}", markup=False)
-        if run.outcome.name == "interrupted":
-            out.print(f"go on with it:  entrena train --resume {run.path}", markup=False)
-        else:
-            rows = data if data is not None and not Path(data).exists() else "new-rows.csv"
-            out.print(f"use it:         entrena predict {run.path} {rows} -o predicted.csv", markup=False)
-            out.print(f"look at it:     entrena show {run.path}", markup=False)
+def _print(run: Run) -> None:
+    """What was decided, how it ended, the scores, and what to type next."""
+    console = open_console()
+    print_facts(console, _facts(run))
+    if run.validation or run.test:
+        console.print()
+        print_scores(console, {"validation": run.validation, "test": run.test})
+    if run.path is None:
+        return
+    path = shlex.quote(str(run.path))
+    console.print()
+    if run.outcome.name == "interrupted":
+        print_line(console, "go on", f"entrena train --resume {path}")
+    print_line(console, "predict", f"entrena predict {path} new.csv -o out.csv")
+    print_line(console, "look at it", f"entrena show {path}")
+
+
+def _facts(run: Run) -> list[tuple[str, str]]:
+    schema, network, facts, recipe = run.schema, run.model.network, run.model.facts, run.recipe
+    classes = "" if schema.classes is None else f", {count(len(schema.classes), 'class')},"
+    used = [f"{run.sizes[part]:,} {part}" for part in ("training", "validation", "test") if run.sizes[part]]
+    sizes = " → ".join(f"{size:,}" for size in network.sizes)
+    hidden = f", {recipe.network.activation}" if recipe.network.hidden else ""
+    rate = f"{recipe.rate.schedule} rate {number(float(facts['learning_rate']))}"
+    told = [
+        ("task", f"{run.task} of {listed(schema.target_names)}{classes} from {count(len(schema.columns), 'column')}"),
+        ("rows", ", ".join(used)),
+        ("network", f"{sizes}{hidden}; {count(network.n_weights, 'weight')}"),
+        ("training", f"{recipe.training.optimizer}, batches of {facts['batch_size']:,}, {rate}, seed {facts['seed']}"),
+        ("end", f"{run.outcome.sentence} ({duration(run.seconds)})"),
+    ]
+    return told if run.path is None else [*told, ("saved in", str(run.path))]

@@ -17,7 +17,8 @@ from entrena.interrupt import interrupt_as_flag
 from entrena.model import Model
 from entrena.recipe import Recipe
 from entrena.reporting.progress import ProgressBar
-from entrena.training.loop import Watchers
+from entrena.training.loop import Watchers, as_watchers
+from entrena.training.stopping import Outcome
 
 NOT_RECIPE = ("verbose", "callbacks")
 
@@ -52,7 +53,7 @@ class NetworkEstimator(BaseEstimator):
             parts = Parts(examples, validation, weight)
         prepared = prepare(recipe, schema, parts)
         with interrupt_as_flag() as interrupted, contextlib.ExitStack() as shown:
-            callbacks = list(self.callbacks or ())
+            callbacks = list(as_watchers(self.callbacks))
             if self.verbose:
                 callbacks.append(shown.enter_context(ProgressBar(score=main_score(recipe, schema))))
             fitted = fit(prepared, Watchers(callbacks, None, interrupted))
@@ -72,8 +73,8 @@ class NetworkEstimator(BaseEstimator):
         self.outcome_ = training.outcome
         self.n_epochs_ = training.checkpoint.epoch
         self.best_epoch_ = training.best.epoch if fitted.plan.restore_best else training.checkpoint.epoch
-        if validation is not None or parts.validation is not None:
-            self.validation_loss_curve_ = [record["validation_loss"] for record in training.history]
+        validated = parts.validation is not None
+        self.validation_loss_curve_ = [each["validation_loss"] for each in training.history] if validated else None
         if training.outcome.name in ("diverged", "interrupted"):
             warnings.warn(training.outcome.sentence, ConvergenceWarning, stacklevel=3)
         return self
@@ -109,6 +110,7 @@ class NetworkEstimator(BaseEstimator):
             estimator.feature_names_in_ = np.asarray(model.schema.columns, object)
         estimator.n_epochs_ = int(model.facts["n_epochs"])
         estimator.best_epoch_ = int(model.facts["best_epoch"])
+        estimator.outcome_ = Outcome(model.facts["outcome"], model.facts["sentence"])
         if model.schema.classes is not None:
             estimator.classes_ = np.asarray(model.schema.classes)
         return estimator
@@ -128,5 +130,7 @@ def validation_examples(estimator: NetworkEstimator, validation_data: Any, schem
     if validation_data is None:
         return None
     X, y = validation_data
-    X = validate_data(estimator, X, reset=False, dtype=(np.float64, np.float32))
-    return Examples(X, np.asarray(y), schema.columns, schema.target_names, "validation_data")
+    several = len(schema.target_names) > 1
+    kind = {"dtype": (np.float64, np.float32), "multi_output": several, "y_numeric": schema.classes is None}
+    X, y = validate_data(estimator, X, y, reset=False, **kind)
+    return Examples(X, y, schema.columns, schema.target_names, "validation_data")

@@ -57,7 +57,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         recipe_: The full recipe.
         history_: A record for each epoch.
         loss_curve_: The loss of each epoch.
-        validation_loss_curve_: The validation loss of each epoch, where rows were held out.
+        validation_loss_curve_: The validation loss of each epoch, or None where no rows were held out.
         n_epochs_: Epochs that were run.
         best_epoch_: The epoch whose weights are kept.
         outcome_: How training ended.
@@ -150,16 +150,18 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         X, y = validate_data(self, X, y, dtype=(np.float64, np.float32))
         check_classification_targets(y)
         y = column_or_1d(y, warn=True)
-        self.classes_ = np.unique(y)
-        if len(self.classes_) < 2:
-            raise DataError(f"y holds one class only, {self.classes_[0]!r}; classification needs at least two classes")
+        classes = np.unique(y)
+        if len(classes) < 2:
+            raise DataError(f"y holds one class only, {classes[0]!r}; classification needs at least two classes")
         schema = Schema(
             self._columns(X),
             ("y",),
             "classification",
-            tuple(label.item() if hasattr(label, "item") else label for label in self.classes_),
+            tuple(label.item() if hasattr(label, "item") else label for label in classes),
         )
-        return self._fit(X, y, schema, sample_weight, validation_examples(self, validation_data, schema))
+        self._fit(X, y, schema, sample_weight, validation_examples(self, validation_data, schema))
+        self.classes_ = classes
+        return self
 
     def predict(self, X: Any) -> np.ndarray:
         """The most probable class of each row, [rows]."""

@@ -53,7 +53,7 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         recipe_: The full recipe.
         history_: A record for each epoch.
         loss_curve_: The loss of each epoch.
-        validation_loss_curve_: The validation loss of each epoch, where rows were held out.
+        validation_loss_curve_: The validation loss of each epoch, or None where no rows were held out.
         n_epochs_: Epochs that were run.
         best_epoch_: The epoch whose weights are kept.
         outcome_: How training ended.

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from numbers import Integral
+from typing import Annotated, Any
 
+import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from entrena.network.activations import ACTIVATIONS
 from entrena.network.initialization import INITIALIZATIONS
 from entrena.network.outputs import OUTPUTS
-from entrena.registry import Choice, ChosenFrom
+from entrena.registry import AS_WHOLE, Choice, ChosenFrom
 
-Width = Annotated[int, Field(gt=0, le=1_000_000, strict=True)]
+Width = Annotated[int, Field(gt=0, le=1_000_000, strict=True), AS_WHOLE]
 
 
-def _as_widths(value: object) -> object:
-    return (value,) if isinstance(value, int) and not isinstance(value, bool) else value
+def _as_widths(value: Any) -> Any:
+    """A single width as a tuple, and NumPy's arrays as lists."""
+    if isinstance(value, Integral):
+        return (value,)
+    return value.tolist() if isinstance(value, np.ndarray) else value
 
 
 class NetworkSettings(BaseModel):

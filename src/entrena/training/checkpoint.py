@@ -16,7 +16,7 @@ import numpy as np
 from entrena.errors import RunError
 from entrena.network.multilayer import Params
 from entrena.training.program import State
-from entrena.training.stopping import Best
+from entrena.training.stopping import Best, OutcomeName
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Checkpoint:
         update: Updates done of the epoch that follows.
         partial_losses: The losses of the examples that these updates have seen.
         seconds: Training time so far.
+        ended: The outcome of a run that has come to its end, else None.
     """
 
     state: State
@@ -40,6 +41,7 @@ class Checkpoint:
     update: int
     partial_losses: np.ndarray
     seconds: float
+    ended: OutcomeName | None = None
 
     @classmethod
     def first(cls, state: State) -> Checkpoint:
@@ -58,6 +60,7 @@ class Checkpoint:
             "best_epoch": self.best.epoch,
             "best_value": self.best.value,
             "seconds": self.seconds,
+            "ended": self.ended,
         }
         return arrays, record
 
@@ -94,4 +97,5 @@ class Checkpoint:
             update=int(record["update"]),
             partial_losses=arrays["partial_losses"],
             seconds=float(record["seconds"]),
+            ended=record.get("ended"),
         )

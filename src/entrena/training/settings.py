@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
-from entrena.registry import Choice, ChosenFrom
+from entrena.registry import AS_NUMBER, AS_WHOLE, Choice, ChosenFrom
 from entrena.training.losses import LOSSES
 from entrena.training.optimizers import OPTIMIZERS
 from entrena.training.order import ORDERS
@@ -25,37 +25,39 @@ class TrainingSettings(BaseModel):
     optimizer: Annotated[Choice, ChosenFrom(OPTIMIZERS)] = Field(
         Choice("adamw"), description="How gradients become a step."
     )
-    momentum: Annotated[float, Field(ge=0, lt=1)] | None = Field(
+    momentum: Annotated[float, Field(ge=0, lt=1, strict=True, allow_inf_nan=False), AS_NUMBER] | None = Field(
         None, description="Share of the last step that is kept, for optimizers that use it; none: the optimizer's own."
     )
-    nesterov: bool | None = Field(
+    nesterov: StrictBool | None = Field(
         None, description="Nesterov's form of momentum, for optimizers that use it; none: the optimizer's own (false)."
     )
     mode: Literal["auto", "online", "mini_batch", "batch"] = Field(
         "auto", description="How often the weights move: after each example, each mini-batch, or each pass."
     )
-    batch_size: Annotated[int, Field(ge=1, strict=True)] | Literal["auto"] = Field(
+    batch_size: Annotated[int, Field(ge=1, strict=True), AS_WHOLE] | Literal["auto"] = Field(
         "auto", description="Examples of an update in mode mini_batch; auto: by the number of training rows."
     )
     order: Annotated[Choice, ChosenFrom(ORDERS)] = Field(
         Choice("shuffled"), description="The sequence in which an epoch shows the examples."
     )
-    max_epochs: Annotated[int, Field(ge=1, strict=True)] = Field(100, description="Passes over the training rows.")
-    max_seconds: Annotated[float, Field(gt=0)] | None = Field(
+    max_epochs: Annotated[int, Field(ge=1, strict=True), AS_WHOLE] = Field(
+        100, description="Passes over the training rows."
+    )
+    max_seconds: Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False), AS_NUMBER] | None = Field(
         None, description="Seconds of training after which the run ends; none: no limit."
     )
-    early_stopping: bool | Literal["auto"] = Field(
+    early_stopping: StrictBool | Literal["auto"] = Field(
         "auto",
         description="Hold out validation rows, keep the best weights, and stop by patience. auto: from 2,000 training "
         "rows on; patience only with a schedule that has no end.",
     )
-    patience: Annotated[int, Field(ge=1, strict=True)] = Field(
+    patience: Annotated[int, Field(ge=1, strict=True), AS_WHOLE] = Field(
         20, description="Epochs without improvement after which training stops."
     )
     scoring: Annotated[Choice, ChosenFrom(SCORES)] | None = Field(
         None, description="The score by which the best weights are chosen; none: the validation loss."
     )
-    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(
+    validation_fraction: Annotated[float, Field(gt=0, lt=1, strict=True, allow_inf_nan=False), AS_NUMBER] = Field(
         0.1, description="Share of the training rows that is held out for validation."
     )
     precision: Literal["float32", "float64", "bfloat16"] = Field(
@@ -71,7 +73,7 @@ class RateSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_mode_override="serialization")
 
-    learning_rate: Annotated[float, Field(gt=0)] | None = Field(
+    learning_rate: Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False), AS_NUMBER] | None = Field(
         None, description="η0, or the peak rate of one_cycle; none: the optimizer's own."
     )
     schedule: Annotated[Choice, ChosenFrom(SCHEDULES)] = Field(
@@ -84,7 +86,7 @@ class RegularizationSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_mode_override="serialization")
 
-    weight_decay: Annotated[float, Field(ge=0)] | None = Field(
+    weight_decay: Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False), AS_NUMBER] | None = Field(
         None,
         description="λ: added to the gradient as λ·w for sgd and adam, to the step for adamw; weights only, not "
         "biases; none: the optimizer's own.",

@@ -1,0 +1,56 @@
+"""From what a user types for RUN to the run's folder or model file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from entrena.errors import RunError, UsageError, did_you_mean
+
+LAST = "last"
+
+
+def find_run(typed: str, runs_dir: str) -> Path:
+    """The folder of a run.
+
+    Args:
+        typed: A path, the run's name in `runs_dir`, or `last`: the newest there.
+        runs_dir: The folder of the runs.
+
+    Raises:
+        UsageError: There is no such run.
+        RunError: It is no run's folder.
+    """
+    from entrena.storage import RunDirectory, list_runs
+
+    path, inside = Path(typed), Path(runs_dir) / typed
+    if path.exists():
+        return RunDirectory.open(path).path
+    runs = list_runs(runs_dir)
+    if typed == LAST:
+        if not runs:
+            raise UsageError(f"there are no runs in {runs_dir} yet: entrena train digits makes one")
+        return runs[0].path
+    if path.name == typed and inside.exists():
+        return RunDirectory.open(inside).path
+    hint = did_you_mean(path.name, [run.name for run in runs], limit=3) if runs else f"there are no runs in {runs_dir}"
+    raise UsageError(f"there is no run '{typed}': {hint}")
+
+
+def find_model(typed: str, runs_dir: str) -> Path:
+    """The model file that a user means: of a run, or named itself.
+
+    Raises:
+        UsageError: There is no such run or file.
+        RunError: The run has no model yet.
+    """
+    from entrena.storage import RunDirectory
+
+    path = Path(typed)
+    if path.is_file() or (path.suffix == ".safetensors" and not path.exists()):
+        return path  # Where there is none, the reader of model files says which names are near.
+    run = RunDirectory(find_run(typed, runs_dir))
+    if not run.model_path.exists():
+        state = run.state()
+        way = "wait until it is done" if state == "running" else f"entrena train --resume {run.path} goes on with it"
+        raise RunError(f"run {run.name} is {state} and has no model yet: {way}")
+    return run.model_path

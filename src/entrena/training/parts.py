@@ -1,0 +1,89 @@
+"""The examples as the network sees them, and as the compiled program takes them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from entrena.training.plan import VALIDATION_BLOCK, Plan, round_up
+from entrena.training.program import Data
+
+
+@dataclass(frozen=True)
+class TrainingPart:
+    """Examples as the network sees them.
+
+    Attributes:
+        inputs: [rows, inputs].
+        targets: [rows, outputs].
+        weight: The weight of each row, of mean 1 over the rows with a weight above 0, or None: all equal.
+        table_rows: Where both arrays are tables of `blank_table`, whose last rows are no examples: how many are. Such
+            tables belong to the training and are not copied again.
+    """
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    weight: np.ndarray | None = None
+    table_rows: int | None = None
+
+    @property
+    def n_rows(self) -> int:
+        """The number of examples."""
+        return len(self.inputs) if self.table_rows is None else self.table_rows
+
+
+@dataclass(frozen=True)
+class ValidationPart(TrainingPart):
+    """Held-out examples, and how good the network's outputs for them are.
+
+    Attributes:
+        score: From the output layer's net inputs [rows, outputs] to the score that people read.
+    """
+
+    score: Callable[[np.ndarray], float] = field(kw_only=True)
+
+
+def blank_table(n_rows: int, n_columns: int, dtype: str) -> np.ndarray:
+    """Zeros [rows of the next size of the ladder, columns] to be filled with `n_rows` examples.
+
+    They begin at a multiple of 64 bytes: JAX on a CPU uses such an array as it is, without another copy.
+    """
+    shape = (round_up(n_rows), n_columns)
+    n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+    buffer = np.zeros(n_bytes + 64, np.uint8)
+    first = -buffer.ctypes.data % 64
+    return buffer[first : first + n_bytes].view(dtype).reshape(shape)
+
+
+def without_weight_zero(part: TrainingPart) -> TrainingPart:
+    """The rows that count: those whose weight is not 0."""
+    if part.weight is None or np.all(part.weight != 0):
+        return part
+    rows = np.flatnonzero(part.weight)
+    return TrainingPart(part.inputs[rows], part.targets[rows], part.weight[rows])
+
+
+def padded(training: TrainingPart, validation: ValidationPart | None, plan: Plan) -> Data:
+    """The arrays as the program takes them: rows padded to a size of the ladder, validation rows in equal blocks."""
+
+    def grow(array: np.ndarray, n_rows: int) -> Any:
+        # A copy even where the size is right: the program may still read an array that the caller changes later.
+        grown = blank_table(n_rows, array.shape[1], plan.dtype)
+        grown[: len(array)] = array
+        return grown[:n_rows]
+
+    inputs: Any = training.inputs
+    targets: Any = training.targets
+    if training.table_rows is None:
+        inputs, targets = grow(inputs, round_up(len(inputs))), grow(targets, round_up(len(targets)))
+    if validation is None:
+        none: list[Any] = [np.zeros((0, 1, table.shape[1]), plan.dtype) for table in (inputs, targets)]
+        return Data(inputs, targets, *none)
+    rows = min(VALIDATION_BLOCK, round_up(len(validation.inputs)))
+    blocks = round_up(-(-len(validation.inputs) // rows))
+    held = (grow(array, blocks * rows) for array in (validation.inputs, validation.targets))
+    return Data(inputs, targets, *(table.reshape(blocks, rows, -1) for table in held))
