@@ -153,19 +153,23 @@ def test_the_changelog_names_the_version() -> None:
 
 
 def test_a_chapter_has_each_technique_and_each_setting() -> None:
-    entry = Entry(
-        "bent", "|z|^a", "Bends.", settings=(Setting("a", 2.0, "the power", low=0, low_open=True),), lesson="ravine"
+    entry = Entry("bent", "|z|^a", "Bends.", settings=(Setting("a", 2.0, "the power", low=0, low_open=True),))
+    text = hooks.chapter_text(
+        "Shapes", [Registry("network.shape", "Shapes", (entry, Entry("flat", "0", "Is flat.", source="Euclid")))]
     )
-    text = hooks.chapter_text("Shapes", [Registry("network.shape", "Shapes", (entry, Entry("flat", "0", "Is flat.")))])
     assert text.splitlines() == [
+        "---",
+        "hide: [toc]",
+        "---",
+        "",
         "# Shapes",
         "",
         "## `network.shape` { #shape }",
         "",
-        "| id | formula | meaning | lesson |",  # no source, no other names: no such columns
-        "| --- | --- | --- | --- |",
-        r"| `shape=bent` | `\|z\|^a` | Bends. | `ravine` |",
-        "| `shape=flat` | `0` | Is flat. |  |",
+        "| id | formula | meaning and source |",  # no other names: no such column
+        "| --- | --- | --- |",
+        r"| `shape=bent` | `\|z\|^a` | Bends. |",
+        "| `shape=flat` | `0` | Is flat. *Euclid* |",
         "",
         "| setting | of | default | allowed | meaning |",
         "| --- | --- | --- | --- | --- |",

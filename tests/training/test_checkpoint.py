@@ -114,10 +114,71 @@ def test_a_stop_within_a_call_of_several_epochs(make_problem):
         stop = Watchers(on_look=(lambda progress, epoch=epoch: "stop" if progress.epoch == epoch else None,))
         first = problem.run(plan, watchers=stop)
         assert first.checkpoint.epoch == epoch
-        rest = problem.run(plan, resume=written_and_read(problem, plan, first.checkpoint))
+        # As if the process had been killed there, instead of ended by a callback.
+        killed = replace(written_and_read(problem, plan, first.checkpoint), ended=None)
+        rest = problem.run(plan, resume=killed)
         assert without_seconds(first.history + rest.history) == without_seconds(whole.history)
         assert_bitwise(rest.params, whole.params)
         assert rest.outcome == whole.outcome
+
+
+def test_an_end_stays_an_end(make_problem):
+    problem = make_problem()
+    settings = {"max_epochs": 60, "schedule": "constant", "learning_rate": 0.1, "optimizer": "adam", "patience": 5}
+    plan = replace(problem.plan(**settings), epochs_a_call=2)
+    stop = Watchers(on_look=(lambda progress: "stop" if progress.epoch == 3 else None,))
+    ends = {
+        "stopped_early": problem.run(plan),
+        "out_of_epochs": problem.run(replace(plan, max_epochs=4)),
+        "out_of_time": problem.run(replace(plan, max_seconds=1e-9)),
+        "stopped_by_callback": problem.run(plan, watchers=stop),
+    }
+    for name, first in ends.items():
+        assert first.outcome.name == name
+        shorter = replace(plan, max_epochs=4) if name == "out_of_epochs" else plan
+        again = problem.run(shorter, resume=written_and_read(problem, plan, first.checkpoint))
+        assert again.history == ()
+        assert again.outcome == first.outcome
+        assert_bitwise(again.params, first.params)
+        assert_bitwise(again.checkpoint.state, first.checkpoint.state)
+
+
+@pytest.mark.parametrize("epochs_a_call", [1, 4])
+def test_a_callback_that_fails_loses_nothing(epochs_a_call, make_problem):
+    problem = make_problem()
+    plan = problem.plan(max_epochs=60, schedule="constant", learning_rate=0.1, optimizer="adam", patience=3)
+    plan = replace(plan, epochs_a_call=epochs_a_call)
+    whole = problem.run(plan)
+    assert whole.outcome.name == "stopped_early"
+    for epoch in range(1, len(whole.history) + 1):
+        saved = []
+
+        def fail(progress, epoch=epoch):
+            if progress.epoch == epoch:
+                raise KeyError("the callback's own mistake")
+
+        with pytest.raises(KeyError, match="own mistake"):
+            problem.run(plan, watchers=Watchers(on_look=(fail,), on_checkpoint=saved.append))
+        (checkpoint,) = saved
+        assert checkpoint.epoch == epoch
+        rest = problem.run(plan, resume=written_and_read(problem, plan, checkpoint))
+        assert without_seconds(rest.history) == without_seconds(whole.history[epoch:])
+        assert (rest.outcome, rest.best) == (whole.outcome, whole.best)
+        assert_bitwise(rest.params, whole.params)
+
+
+def test_a_callback_that_fails_at_a_divergence_leaves_the_last_good_checkpoint(make_problem):
+    problem = make_problem(numbers=True, hidden=())
+    plan = problem.plan(loss="squared_error", optimizer="sgd", learning_rate=1e6, schedule="constant", max_epochs=50)
+    saved = []
+
+    def fail(progress):
+        if not np.isfinite([progress.loss, progress.penalty, progress.validation_loss]).all():
+            raise KeyError("the callback's own mistake")
+
+    with pytest.raises(KeyError, match="own mistake"):
+        problem.run(plan, watchers=Watchers(on_look=(fail,), on_checkpoint=saved.append))
+    assert saved == []
 
 
 def test_seconds_go_on(make_problem):

@@ -39,6 +39,7 @@ def calls(plan: Plan, training: TrainingPart, epoch: int, update: int) -> Iterat
     rows = np.arange(plan.n_rows, dtype=np.int32)
     uniform: dict[tuple[int, int, int], Any] = {}  # equal weights differ only by position: sent once
 
+    device = find_device(plan.device)
     while epoch < plan.max_epochs:
         size = plan.epochs_a_call  # the same for every call, so that one program serves the run
         n_epochs = min(size, plan.max_epochs - epoch)
@@ -52,11 +53,11 @@ def calls(plan: Plan, training: TrainingPart, epoch: int, update: int) -> Iterat
         order = np.stack(tables)
         key = (n_epochs, n_updates, len(sequences[0]))
         if training.weight is not None:
-            weights: Any = _weights(plan, order, training.weight)
+            weights: Any = jax.device_put(_weights(plan, order, training.weight), device)
         elif key in uniform:
             weights = uniform[key]
         else:
-            weights = uniform[key] = jax.device_put(_weights(plan, order, None), find_device(plan.device))
+            weights = uniform[key] = jax.device_put(_weights(plan, order, None), device)
         t = np.arange(size)[:, None] * plan.n_updates + np.arange(plan.updates_a_call)
         t += epoch * plan.n_updates + update
         rate = rates.rates(plan.schedule, t.ravel(), plan.n_run_updates, plan.learning_rate).reshape(t.shape)

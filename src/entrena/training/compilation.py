@@ -7,6 +7,7 @@ import hashlib
 import os
 import platform
 import sys
+import warnings
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -68,6 +69,7 @@ def use_compilation_cache() -> None:
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))
+    warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache", UserWarning)
     # The defaults keep only programs that took a second to compile; ours take 0.2 to 0.4 s.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

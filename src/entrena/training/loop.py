@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -121,9 +121,30 @@ def train_network(
                     ahead = call(plan.structure, result.state, data, after.block, run.settings)
                 now, result = after, ahead
         except BaseException:  # a callback that fails, a second Ctrl-C: what was trained is not lost
-            run.save_checkpoint()
+            if not run.has_diverged:
+                run.save_checkpoint()
             raise
         return run.finish()
+
+
+class _Position(NamedTuple):
+    """Where a run stands; replaced as a whole, so that a signal between two statements finds no half of one.
+
+    Attributes:
+        state: Weights and the optimizer's memory.
+        epoch: Epochs done.
+        update: Updates done of the epoch that follows.
+        losses: The losses of the examples that these updates have seen, call by call.
+        best: The best look.
+        best_params: Its weights.
+    """
+
+    state: State
+    epoch: int
+    update: int
+    losses: tuple[np.ndarray, ...]
+    best: Best
+    best_params: Params
 
 
 class _Run:
@@ -141,9 +162,8 @@ class _Run:
         self.plan, self.training, self.validation = plan, training, validation
         self.loss_unit, self.watchers = loss_unit, watchers
         self.settings = {name: np.asarray(value, plan.dtype) for name, value in plan.optimizer_settings.items()}
-        self.state, self.epoch, self.update = start.state, start.epoch, start.update
-        self.best, self.best_params = start.best, start.best_params
-        self.partial_losses = [start.partial_losses]
+        losses = (start.partial_losses,)
+        self.at = _Position(start.state, start.epoch, start.update, losses, start.best, start.best_params)
         self.history: list[dict[str, Any]] = []
         # A run that was killed after its last checkpoint, while its end was written down, has ended all the same.
         self.ended: tuple[OutcomeName, str] | None = (start.ended, "") if start.ended else None
@@ -161,18 +181,15 @@ class _Run:
         losses = np.asarray(result.losses)
         squared = np.asarray(result.squared_weights)
         for e in range(done.n_epochs):
-            self.partial_losses.append(in_sequence(losses[e], done.sequences[e], self.plan.whole_batch))
-            self.update = done.update + done.n_updates
+            seen = (*self.at.losses, in_sequence(losses[e], done.sequences[e], self.plan.whole_batch))
             if not done.ends_epoch:
-                self.state = result.state
+                self.at = self.at._replace(state=result.state, update=done.update + done.n_updates, losses=seen)
                 break
-            self.epoch, self.update = done.epoch + e + 1, 0
-            self.state = _state_after(result, e, done.n_epochs)
-            progress = self._progress(done, result, e, float(squared[e]))
-            self._judge(progress)
+            progress = self._progress(done, result, e, np.concatenate(seen), float(squared[e]))
+            self._judge(progress, _state_after(result, e, done.n_epochs))
             if self.ended:
                 break
-        if self.ended is None and self.epoch < self.plan.max_epochs:
+        if self.ended is None and self.at.epoch < self.plan.max_epochs:
             if self.watchers.interrupted():
                 self.ended = ("interrupted", "")
             elif self.plan.max_seconds is not None and self.seconds >= self.plan.max_seconds:
@@ -187,43 +204,50 @@ class _Run:
         """The result of the run: the best weights where they were sought, else the last."""
         name, why = self.ended or ("out_of_epochs", "")
         # Without a look there is no best but the initial weights: only a divergence goes back to them.
-        restored = (self.plan.restore_best and self.best.epoch > 0) or name == "diverged"
-        params = self.best_params if restored else self.state.params
-        checkpoint = self.checkpoint()
-        if name != "diverged":
+        restored = (self.plan.restore_best and self.at.best.epoch > 0) or self.has_diverged
+        params = self.at.best_params if restored else self.at.state.params
+        if not self.has_diverged:
             self.save_checkpoint()
-        outcome = describe_end(name, epoch=self.epoch, best=self.best, restored=restored, why=why)
-        kept = jax.tree.map(np.asarray, params)
-        return Training(kept, tuple(self.history), outcome, self.best, accepted(self.plan.structure).form, checkpoint)
+        return Training(
+            params=jax.tree.map(np.asarray, params),
+            history=tuple(self.history),
+            outcome=describe_end(name, epoch=self.at.epoch, best=self.at.best, restored=restored, why=why),
+            best=self.at.best,
+            form=accepted(self.plan.structure).form,
+            checkpoint=self.checkpoint(),
+        )
+
+    @property
+    def has_diverged(self) -> bool:
+        return self.ended is not None and self.ended[0] == "diverged"
 
     def checkpoint(self) -> Checkpoint:
         """All that a later run needs to go on from here."""
+        at = self.at
         return Checkpoint(
-            state=jax.tree.map(np.asarray, self.state),
-            best_params=jax.tree.map(np.asarray, self.best_params),
-            best=self.best,
-            epoch=self.epoch,
-            update=self.update,
-            partial_losses=np.concatenate(self.partial_losses),
+            state=jax.tree.map(np.asarray, at.state),
+            best_params=jax.tree.map(np.asarray, at.best_params),
+            best=at.best,
+            epoch=at.epoch,
+            update=at.update,
+            partial_losses=np.concatenate((np.zeros(0, np.float32), *at.losses)),
             seconds=self.seconds,
             ended=self.ended[0] if self.ended and self.ended[0] != "interrupted" else None,
         )
 
-    def _progress(self, done: Call, result: Result, e: int, squared_weights: float) -> Progress:
-        plan = self.plan
-        losses = np.concatenate(self.partial_losses)
-        self.partial_losses = [np.zeros(0, np.float32)]
+    def _progress(self, done: Call, result: Result, e: int, losses: np.ndarray, squared_weights: float) -> Progress:
+        plan, epoch = self.plan, done.epoch + e + 1
         weight = self.training.weight
         if weight is not None:
-            weight = weight[epoch_sequence(plan, np.arange(plan.n_rows), self.epoch - 1)]
+            weight = weight[epoch_sequence(plan, np.arange(plan.n_rows), epoch - 1)]
         penalty = 0.0
         if plan.structure.decay and not is_decoupled(Choice(plan.structure.optimizer)):
             penalty = plan.optimizer_settings["weight_decay"] / 2 * squared_weights
         validation_loss, score = self._validated(result, e)
         return Progress(
-            epoch=self.epoch,
+            epoch=epoch,
             n_epochs=plan.max_epochs,
-            update=self.epoch * plan.n_updates,
+            update=epoch * plan.n_updates,
             loss=self.loss_unit * float(np.average(losses.astype(float), weights=weight)),
             penalty=self.loss_unit * penalty if math.isfinite(squared_weights) else squared_weights,
             validation_loss=validation_loss,
@@ -242,26 +266,26 @@ class _Run:
         loss = self.loss_unit * float(np.average(losses, weights=self.validation.weight))
         return loss, self.validation.score(z) if np.isfinite(z).all() else float("nan")
 
-    def _judge(self, progress: Progress) -> None:
-        """Adds a look to the history and decides whether it is the last."""
-        self.history.append(progress.record())
-        plan = self.plan
+    def _judge(self, progress: Progress, state: State) -> None:
+        """Takes a look: is it the best, is it the last? Then shows it to who watches."""
+        plan, epoch = self.plan, progress.epoch
+        best, best_params = self.at.best, self.at.best_params
         why = _not_finite(progress)
         if why is None:
             value = progress.loss if progress.validation_loss is None else progress.validation_loss
             if progress.score is not None and plan.scoring is not None:
                 value = -sign(plan.scoring) * progress.score
-            better = self.best.better(progress.epoch, value)
-            if better is not self.best:
-                self.best, self.best_params = better, self.state.params
-        answers = [on_look(progress) for on_look in self.watchers.on_look]
+            better = best.better(epoch, value)
+            if better is not best:
+                best, best_params = better, state.params
         if why is not None:
             self.ended = ("diverged", why)
-        elif progress.epoch == plan.max_epochs:
-            return
-        elif out_of_patience(self.best, progress.epoch, plan.patience):
+        elif epoch < plan.max_epochs and out_of_patience(best, epoch, plan.patience):
             self.ended = ("stopped_early", "")
-        elif "stop" in answers:
+        self.at = _Position(state, epoch, 0, (), best, best_params)
+        self.history.append(progress.record())
+        answers = [on_look(progress) for on_look in self.watchers.on_look]
+        if self.ended is None and epoch < plan.max_epochs and "stop" in answers:
             self.ended = ("stopped_by_callback", "")
 
     def save_checkpoint(self) -> None:

@@ -49,7 +49,7 @@ def describe_end(name: OutcomeName, *, epoch: int, best: Best, restored: bool, w
     """The outcome with its sentence."""
     epochs = f"{epoch} epoch{'' if epoch == 1 else 's'}"
     said = {
-        "out_of_epochs": f"All {epochs} were run.",
+        "out_of_epochs": f"All {epochs} were run." if epoch != 1 else "The one epoch was run.",
         "stopped_early": f"Stopped after {epochs}: no improvement since epoch {best.epoch}.",
         "out_of_time": f"Stopped after {epochs}: max_seconds was reached.",
         "stopped_by_callback": f"Stopped after {epochs} by a callback.",
