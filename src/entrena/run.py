@@ -155,9 +155,9 @@ def train(
         EntrenaError: A wrong recipe, column, value or file; the message says what would be right.
     """
     with contextlib.ExitStack() as shown:
+        callbacks = as_watchers(callbacks)
         if verbose:
             callbacks = (*callbacks, shown.enter_context(ProgressBar()))
-        callbacks = as_watchers(callbacks)
         if resume is not None:
             given = {"recipe": recipe, "target": target, "task": task, "from_run": from_run, "name": name}
             wrong = [argument for argument, value in given.items() if value is not None]
