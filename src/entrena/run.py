@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
 import math
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -279,6 +281,8 @@ def _train(
         with interrupt_as_flag() as interrupted:
             fitted = fit(prepared, Watchers(callbacks, None, interrupted), checkpoint)
         return _run_of(fitted, held, None, fitted.training.history)
+    # The history's table at the end needs Polars: it is imported while the program compiles, which takes longer.
+    threading.Thread(target=importlib.import_module, args=("polars",), daemon=True).start()
     fitted, history = _train_recorded(prepared, directory, checkpoint, callbacks)
     run = _run_of(fitted, held, directory.path, history)
     run.model.save(directory.model_path)
