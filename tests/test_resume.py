@@ -239,3 +239,14 @@ def test_a_folder_of_the_name_of_an_embedded_set_is_no_obstacle(tmp_path, monkey
 def test_choices_beside_resume_are_refused(tmp_path):
     with pytest.raises(UsageError, match="resume goes on with the run's own choices: leave out recipe, task"):
         train({"max_epochs": 3}, resume=tmp_path, task="regression")
+
+
+def test_a_recipe_that_was_changed_is_refused(tmp_path):
+    cut = train({"hidden": (8,), "max_epochs": 20}, "iris", runs_dir=tmp_path, callbacks=interrupt_at(5))
+    recipe = cut.path / "recipe.toml"
+    text = recipe.read_text()
+    recipe.write_text(text.replace("max_epochs = 20", "max_epochs = 4"))
+    with pytest.raises(RunError, match=r"recipe.toml was changed since the run began: put it back"):
+        train(resume=cut.path)
+    recipe.write_text(text)
+    assert train(resume=cut.path).n_epochs == 20

@@ -209,7 +209,7 @@ def test_an_exploding_loss_ends_with_a_finding_and_finite_weights(tmp_path):
     assert all(np.isfinite(layer["weights"]).all() for layer in Model.load(run.path).params)
     (finding,) = json.loads((run.path / "findings.json").read_text())
     assert finding["name"] == "diverged"
-    assert finding["advice"] == "The rate 1e+06 is too high for this network: try --set learning_rate=100000."
+    assert finding["advice"] == "The rate 1e+06 is too high for this network: try --set learning_rate=0.05."
 
 
 def test_a_read_only_disk_is_said(mount):
@@ -327,3 +327,18 @@ def test_a_model_predicts_where_its_device_is_absent(tmp_path):
     elsewhere = replace(run.model, recipe=run.recipe.change({"device": "gpu"}))
     X = read("iris").inputs
     assert np.array_equal(elsewhere.predict(X.tolist()), run.model.predict(X))
+
+
+def test_what_to_try_after_a_divergence(tmp_path):
+    X = np.random.default_rng(0).normal(size=(200, 3))
+    far = train({**QUICK, "optimizer": "sgd", "learning_rate": 1e30, "schedule": "constant"}, (X, X[:, 0]), save=False)
+    assert far.findings[0]["advice"].endswith("try --set learning_rate=0.05.")
+    heavy = train({**QUICK, "weight_decay": 1e9}, (X, X[:, 0]), save=False)
+    assert heavy.findings[0]["technique"] == "regularization.weight_decay"
+    assert len(repr(far)) < 200
+
+
+def test_a_constant_target_is_refused():
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    with pytest.raises(DataError, match="has the same value in every row, 3.5: there is nothing to learn"):
+        train(QUICK, (X, np.full(20, 3.5)), save=False)

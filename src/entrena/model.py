@@ -33,7 +33,7 @@ CLASS_SCORES = ("accuracy", "log_loss", "roc_auc")
 NUMBER_SCORES = ("rmse", "mae", "r2")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Model:
     """A trained network with all that predicting needs.
 
@@ -54,6 +54,10 @@ class Model:
     preprocessor: Preprocessor
     coder: TargetCoder
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        sizes = "-".join(str(size) for size in self.network.sizes)
+        return f"Model({self.schema.task} of {', '.join(self.schema.target_names)}, {sizes})"
 
     def net_inputs(self, inputs: np.ndarray) -> np.ndarray:
         """The output layer's net inputs, [rows, outputs].

@@ -252,7 +252,8 @@ def _parse_value(text: str) -> Any:
     except ValueError:
         pass
     parts = [part.strip() for part in text.strip("()").split(",") if part.strip()]
-    return [int(part) for part in parts] if len(parts) > 1 and all(part.isdigit() for part in parts) else text
+    is_list = "," in text and all(part.isdigit() for part in parts)  # 64,32 and (64, 32) and (8,)
+    return [int(part) for part in parts] if is_list else text
 
 
 def _sorted_into_sections(
@@ -329,7 +330,12 @@ def _unknown(key: str, section: str = "") -> Problem:
         return Problem(full, f"'{name}' is called '{OTHER_NAMES[name]}' here")
     if section and name in names:
         return Problem(full, f"'{name}' belongs to another section: write {names[name]}")
-    return Problem(full, f"no such key: {did_you_mean(name, names)}")
+    return Problem(full, f"no such key: {did_you_mean(name, [*names, *sections()])}")
+
+
+def explain_unknown(key: str) -> str:
+    """What to type instead of a key that does not exist."""
+    return _unknown(key).message
 
 
 def _problem(details: ErrorDetails) -> Problem:

@@ -21,6 +21,7 @@ from entrena.fitting import Fitted, Parts, Prepared, fit, main_score, prepare, s
 from entrena.interrupt import interrupt_as_flag
 from entrena.model import Model
 from entrena.recipe import Recipe
+from entrena.registry import Choice
 from entrena.reporting.progress import ProgressBar
 from entrena.storage import (
     HistoryWriter,
@@ -34,13 +35,14 @@ from entrena.storage import (
 from entrena.storage.json_text import to_json
 from entrena.training.checkpoint import Checkpoint
 from entrena.training.loop import OnLook, Progress, Watchers, as_watchers
+from entrena.training.optimizers import own_default
 from entrena.training.seeds import generator
 from entrena.training.stopping import Outcome
 
 HEARTBEAT_SECONDS = 2.0
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Run:
     """What came of a training run.
 
@@ -67,6 +69,9 @@ class Run:
     test: Mapping[str, float] | None
     sizes: Mapping[str, int]
     findings: tuple[Mapping[str, Any], ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Run(path={str(self.path)!r}, outcome={self.outcome.name!r}, result={self.result})"
 
     @property
     def task(self) -> str:
@@ -103,6 +108,7 @@ class _Job:
     test_fraction: float
     from_file: bool
     fingerprint: str
+    recipe_fingerprint: str
     from_run: str | None = None
     start_fingerprint: str | None = None
     validation_fingerprint: str | None = None
@@ -185,6 +191,7 @@ def train(
             test_fraction=test_fraction,
             from_file=isinstance(data, str | Path),
             fingerprint="",
+            recipe_fingerprint=_checksum(chosen.to_toml()),
             from_run=None if from_run is None else str(Path(from_run).absolute()),
             start_fingerprint=None if start is None else start.fingerprint(),
         )
@@ -239,6 +246,11 @@ def _resume(path: Path, data: Any, validation_data: Any, callbacks: Sequence[OnL
         except (KeyError, TypeError):
             raise RunError(f"run '{directory.name}' has no record of its data: start it anew") from None
         recipe = Recipe.from_toml(directory.read_recipe())
+        if _checksum(recipe.to_toml()) != job.recipe_fingerprint:
+            raise RunError(
+                f"run '{directory.name}': recipe.toml was changed since the run began: put it back, or start a new run "
+                "with --recipe"
+            )
         if not job.from_file and data is None:
             raise UsageError(
                 f"run '{directory.name}' was trained on data handed in from Python: "
@@ -347,21 +359,30 @@ def _run_of(fitted: Fitted, held: _HeldOut, path: Path | None, history: tuple[Ma
 
 
 def _divergence(outcome: Outcome, fitted: Fitted) -> dict[str, Any]:
-    rate = fitted.plan.learning_rate
+    """The finding of a run that diverged, with what to try: a decay that overshoots is told before the rate."""
+    plan = fitted.plan
+    rate, decay = plan.learning_rate, plan.optimizer_settings.get("weight_decay", 0.0)
+    usual = own_default(Choice(plan.structure.optimizer), "learning_rate") or rate
+    if min(rate, usual) * decay >= 1:
+        technique = "regularization.weight_decay"
+        advice = f"The decay {decay:g} times the rate {rate:g} is 1 or more: try --set weight_decay=0.1."
+    else:
+        technique = "rate.learning_rate"
+        advice = f"The rate {rate:g} is too high for this network: try --set learning_rate={min(rate / 10, usual):g}."
     return {
         "name": "diverged",
         "severity": "error",
         "place": f"epoch {fitted.training.checkpoint.epoch}",
         "evidence": outcome.sentence,
-        "technique": "rate.learning_rate",
-        "advice": f"The rate {rate:g} is too high for this network: try --set learning_rate={rate / 10:g}.",
+        "technique": technique,
+        "advice": advice,
     }
 
 
 def _status_at_end(run: Run) -> dict[str, Any]:
     result = run.result or {}
     return {
-        "state": "interrupted" if run.outcome.name == "interrupted" else "done",
+        "state": {"interrupted": "interrupted", "diverged": "failed"}.get(run.outcome.name, "done"),
         "outcome": run.outcome.name,
         "n_epochs": run.n_epochs,
         "seconds": run.seconds,
@@ -433,6 +454,10 @@ def _absolute(data: str | Path) -> str:
 
 def _short_name(source: str) -> str:
     return Path(source).stem or "data"
+
+
+def _checksum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _fingerprint(examples: Examples) -> str:

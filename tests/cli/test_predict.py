@@ -114,3 +114,13 @@ def test_a_run_is_named_in_four_ways(typed: str, entrena: Entrena, iris_run: Pat
     ways = {"path": iris_run, "name": iris_run.name, "last": "last", "file": iris_run / "model.safetensors"}
     told = entrena("predict", ways[typed], "iris", "--runs-dir", iris_run.parent, "--json").json
     assert told["model"] == str(iris_run / "model.safetensors")
+
+
+def test_the_table_itself_is_not_overwritten(entrena, tmp_path, moons_run):
+    table = tmp_path / "in.csv"
+    assert entrena("data", "moons", "-o", table).code == 0
+    before = table.read_text()
+    told = entrena("predict", moons_run, table, "-o", table)
+    assert told.code == 2
+    assert "that is the table itself, and its columns would be lost: name another file" in told.err
+    assert table.read_text() == before

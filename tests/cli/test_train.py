@@ -202,7 +202,7 @@ def test_a_loss_that_explodes_is_a_failure_with_advice(entrena: Entrena) -> None
     assert said.code == 1
     message = said.err.splitlines()[-1]
     assert re.match(r"Error: Diverged in epoch \d: the .* became (nan|inf)\..* The rate 1e\+12 is too high", message)
-    assert message.endswith("try --set learning_rate=1e+11.")
+    assert message.endswith("try --set learning_rate=0.05.")
     told = entrena(*words, "--json")
     assert told.code == 1
     assert told.json["outcome"]["name"] == "diverged"

@@ -45,13 +45,13 @@ def test_the_task_can_be_said():
     assert schema([1, 2, 3], "regression").task == "regression"
     assert schema([0.5, 1.5, 0.5], "classification").classes == (0.5, 1.5)
     assert schema(np.arange(50), "classification").classes == tuple(range(50))
-    assert schema([5, 5], "regression").task == "regression"
     assert schema([True, False], "regression").task == "regression"
 
 
 @pytest.mark.parametrize(
     ("targets", "task", "message"),
     [
+        ([5, 5], "regression", "array: target 'target' has the same value in every row, 5: there is nothing to learn"),
         ([1], None, "array: training needs at least 2 rows, the data have 1"),
         (["u", "u"], None, "array: target 'target' holds one class only, 'u'; classification needs at least two"),
         ([5, 5], None, "array: target 'target' holds one class only, 5; classification needs at least two"),

@@ -198,3 +198,17 @@ def test_huge_targets_train_with_losses_relative_to_their_variance():
     regressor = NetworkRegressor(**QUICK, precision="float64").fit(X, y * 1e200)
     assert regressor.outcome_.name == "out_of_epochs"
     assert np.isfinite(regressor.loss_curve_).all()
+
+
+@pytest.mark.parametrize(
+    ("parameter", "message"),
+    [
+        ("hidden_layer_sizes", "has no parameter 'hidden_layer_sizes': 'hidden_layer_sizes' is called 'hidden' here"),
+        ("activatoin", "has no parameter 'activatoin': no such key: did you mean 'activation'?"),
+        ("dropout", "has no parameter 'dropout': not in this version of entrena yet"),
+    ],
+)
+def test_unknown_parameters_are_explained(parameter, message):
+    with pytest.raises(TypeError) as caught:
+        NetworkClassifier(**{parameter: 1})
+    assert str(caught.value) == f"NetworkClassifier {message}"

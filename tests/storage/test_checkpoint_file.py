@@ -261,7 +261,7 @@ def saved(folder: Path) -> Path:
     return folder
 
 
-WHAT_NOW = "train again, or start from the run's model with --from"
+WHAT_NOW = "train again"
 
 
 def test_missing_arrays(saved: Path) -> None:

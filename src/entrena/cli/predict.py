@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ from entrena.cli.options import RUNS_DIR, Debug, Json, RunName, RunsDir
 from entrena.cli.output import count, print_json
 from entrena.cli.run_names import find_model
 from entrena.cli.table_file import check_suffix, write_table
+from entrena.errors import UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,6 +38,8 @@ def predict(
     entrena predict last new.csv -o predicted.csv
     """
     check_suffix(output)
+    if output is not None and os.path.exists(output) and os.path.exists(data) and os.path.samefile(data, output):
+        raise UsageError(f"-o {output}: that is the table itself, and its columns would be lost: name another file")
     path = find_model(run, runs_dir)
 
     from entrena.data import read_inputs

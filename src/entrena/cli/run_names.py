@@ -9,12 +9,13 @@ from entrena.errors import RunError, UsageError, did_you_mean
 LAST = "last"
 
 
-def find_run(typed: str, runs_dir: str) -> Path:
+def find_run(typed: str, runs_dir: str, *, unfinished: bool = False) -> Path:
     """The folder of a run.
 
     Args:
         typed: A path, the run's name in `runs_dir`, or `last`: the newest there.
         runs_dir: The folder of the runs.
+        unfinished: Whether `last` is the newest that was interrupted or failed, where there is any.
 
     Raises:
         UsageError: There is no such run.
@@ -29,7 +30,8 @@ def find_run(typed: str, runs_dir: str) -> Path:
     if typed == LAST:
         if not runs:
             raise UsageError(f"there are no runs in {runs_dir} yet: entrena train digits makes one")
-        return runs[0].path
+        stopped = [run for run in runs if unfinished and run.state in ("interrupted", "failed")]
+        return (stopped or runs)[0].path
     if path.name == typed and inside.exists():
         return RunDirectory.open(inside).path
     hint = did_you_mean(path.name, [run.name for run in runs], limit=3) if runs else f"there are no runs in {runs_dir}"

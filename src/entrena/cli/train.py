@@ -102,7 +102,7 @@ def train(
         given = [option for option, value in began.items() if value not in (None, [])]
         if given:
             raise UsageError(f"--resume goes on with the run as it began: leave out {', '.join(given)}")
-        arguments = {"resume": find_run(resume, runs_dir)}
+        arguments = {"resume": find_run(resume, runs_dir, unfinished=True)}
 
     from entrena.run import train as train_run
 

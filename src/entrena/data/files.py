@@ -61,7 +61,10 @@ def _no_such_file(source: str | Path, path: Path, other_names: tuple[str, ...]) 
         files = []
     is_bare_name = "." not in path.name and str(source) == path.name
     what = "data set or file" if is_bare_name else "file"
-    close = nearest(path.name, [*(other_names if is_bare_name else ()), *files])
+    # Stems: two names that share no more than ".csv" are not alike.
+    by_stem = {Path(name).stem: name for name in (*files, *(other_names if is_bare_name else ()))}
+    like = nearest(path.stem, by_stem)
+    close = None if like is None else by_stem[like]
     if close is not None:
         meant = close if close in other_names else str(path.parent / close)
         return f"there is no {what} {source}: did you mean '{meant}'?"

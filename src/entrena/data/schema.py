@@ -84,9 +84,11 @@ def infer_schema(examples: Examples, task: Task | None = None) -> Schema:
     if task == "regression":
         if targets.dtype.kind in "UT":
             raise DataError(f"{target} holds text, such as '{targets[0]}'; regression needs numbers")
+        _refuse_constant(targets, target)
         return Schema(examples.columns, names, "regression")
     values = np.unique(targets)
     if task is None and not _are_classes(values):
+        _refuse_constant(targets, target)
         return Schema(examples.columns, names, "regression")
     if len(values) < 2:
         raise DataError(f"{target} holds one class only, {values[0].item()!r}; classification needs at least two")
@@ -96,6 +98,11 @@ def infer_schema(examples: Examples, task: Task | None = None) -> Schema:
             "a class needs several rows, a number to predict is regression"
         )
     return Schema(examples.columns, names, "classification", tuple(value.item() for value in values))
+
+
+def _refuse_constant(targets: np.ndarray, target: str) -> None:
+    if (targets == targets[0]).all():
+        raise DataError(f"{target} has the same value in every row, {targets[0]:g}: there is nothing to learn")
 
 
 def _are_classes(values: np.ndarray) -> bool:

@@ -15,7 +15,7 @@ from entrena.data import Examples, Schema
 from entrena.fitting import Parts, fit, main_score, prepare, split_validation, training_facts
 from entrena.interrupt import interrupt_as_flag
 from entrena.model import Model
-from entrena.recipe import Recipe
+from entrena.recipe import Recipe, explain_unknown
 from entrena.reporting.progress import ProgressBar
 from entrena.training.loop import Watchers, as_watchers
 from entrena.training.stopping import Outcome
@@ -28,6 +28,13 @@ class NetworkEstimator(BaseEstimator):
 
     verbose: bool
     callbacks: Any
+
+    def __new__(cls, *args: Any, **parameters: Any) -> Self:
+        """Explains a parameter of another library or a misspelt one, where Python would only say that it is unknown."""
+        for name in parameters:
+            if name not in cls._get_param_names():
+                raise TypeError(f"{cls.__name__} has no parameter '{name}': {explain_unknown(name)}")
+        return super().__new__(cls)
 
     def _recipe(self) -> Recipe:
         """The recipe that the parameters spell."""

@@ -30,7 +30,7 @@ FORMAT = 1
 RECORD_NAME = "checkpoint.json"
 
 _ARRAYS_NAME = re.compile(r"state-(\d{1,18})\.safetensors")
-_WHAT_NOW = "train again, or start from the run's model with --from"
+_WHAT_NOW = "train again"
 
 
 def save_checkpoint(
