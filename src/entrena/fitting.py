@@ -272,7 +272,7 @@ def _validation_part(
     inputs = preprocessor.transform(examples.inputs, dtype)
     if recipe.training.scoring is not None and np.isnan(score(np.zeros((len(inputs), _n_outputs(schema, output))))):
         raise DataError(f"training.scoring: '{name}' cannot be computed on these validation rows: take another score")
-    return ValidationPart(inputs, _coded(coder, examples, schema, output, dtype), weight, score=score)
+    return ValidationPart(inputs, _coded(coder, examples, schema, output, dtype), weight, score=score, score_name=name)
 
 
 def _loss_unit(prepared: Prepared) -> float:

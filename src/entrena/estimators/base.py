@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from entrena.data import Examples, Schema
-from entrena.fitting import Parts, fit, main_score, prepare, split_validation, training_facts
+from entrena.fitting import Parts, fit, prepare, split_validation, training_facts
 from entrena.interrupt import interrupt_as_flag
 from entrena.model import Model
 from entrena.recipe import Recipe, explain_unknown
@@ -62,7 +62,7 @@ class NetworkEstimator(BaseEstimator):
         with interrupt_as_flag() as interrupted, contextlib.ExitStack() as shown:
             callbacks = list(as_watchers(self.callbacks))
             if self.verbose:
-                callbacks.append(shown.enter_context(ProgressBar(score=main_score(recipe, schema))))
+                callbacks.append(shown.enter_context(ProgressBar()))
             fitted = fit(prepared, Watchers(callbacks, None, interrupted))
         training = fitted.training
         self.model_ = Model(

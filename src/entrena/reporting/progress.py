@@ -22,12 +22,10 @@ class ProgressBar:
 
     Args:
         stream: Where it is shown; None: the standard error stream.
-        score: What the validation score is called.
     """
 
-    def __init__(self, stream: IO[str] | None = None, *, score: str = "score") -> None:
+    def __init__(self, stream: IO[str] | None = None) -> None:
         self._stream = stream if stream is not None else sys.stderr
-        self._score = score
         self._next = 0.0
         self._first_line = time.monotonic() + LINE_SECONDS
         self._bar: Any = None
@@ -76,21 +74,21 @@ class ProgressBar:
             self._bar = _rich_bar(self._stream)
             self._task = self._bar.add_task("", total=progress.n_epochs, said="")
             self._bar.start()
-        self._bar.update(self._task, completed=progress.epoch, said=describe(progress, self._score))
+        self._bar.update(self._task, completed=progress.epoch, said=describe(progress))
         self._bar.refresh()
 
     def _print(self, progress: Progress) -> None:
         share = f"epoch {progress.epoch}/{progress.n_epochs}"
-        self._stream.write(f"{share}  {describe(progress, self._score)}  {progress.seconds:.1f} s\n")
+        self._stream.write(f"{share}  {describe(progress)}  {progress.seconds:.1f} s\n")
         self._stream.flush()
         self._shown = progress
 
 
-def describe(progress: Progress, score: str = "score") -> str:
+def describe(progress: Progress) -> str:
     """The numbers of a look in one line: `loss 0.213  accuracy 0.954  rate 0.0081`."""
     parts = [f"loss {progress.loss:.4g}"]
     if progress.score is not None:
-        parts.append(f"{score} {progress.score:.4g}")
+        parts.append(f"{progress.score_name} {progress.score:.4g}")
     parts.append(f"rate {progress.learning_rate:.2g}")
     return "  ".join(parts)
 

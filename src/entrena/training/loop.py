@@ -254,6 +254,7 @@ class _Run:
             score=score,
             learning_rate=float(done.rates[e, done.n_updates - 1]),
             seconds=self.seconds,
+            score_name="score" if self.validation is None else self.validation.score_name,
         )
 
     def _validated(self, result: Result, e: int) -> tuple[float | None, float | None]:

@@ -42,9 +42,11 @@ class ValidationPart(TrainingPart):
 
     Attributes:
         score: From the output layer's net inputs [rows, outputs] to the score that people read.
+        score_name: What that score is.
     """
 
     score: Callable[[np.ndarray], float] = field(kw_only=True)
+    score_name: str = field(default="score", kw_only=True)
 
 
 def blank_table(n_rows: int, n_columns: int, dtype: str) -> np.ndarray:

@@ -27,6 +27,7 @@ class Progress:
         score: Their score, or None.
         learning_rate: The rate of the epoch's last update.
         seconds: Training time so far.
+        score_name: What the score is.
     """
 
     epoch: int
@@ -39,9 +40,11 @@ class Progress:
     learning_rate: float
     seconds: float
 
+    score_name: str = "score"
+
     def record(self) -> dict[str, Any]:
         """The line of the history."""
-        return {name: value for name, value in self.__dict__.items() if name != "n_epochs"}
+        return {name: value for name, value in self.__dict__.items() if name not in ("n_epochs", "score_name")}
 
 
 class Watchers(NamedTuple):
