@@ -42,7 +42,8 @@ def measure(workload: Workload, activation: str, forms: tuple[str, ...]) -> dict
     """µs per update of the forms, alternately in this process; a form that the compiler refuses is left out."""
     from entrena.network.multilayer import Network
     from entrena.registry import Choice
-    from entrena.training.loop import TrainingPart, train_network
+    from entrena.training.loop import train_network
+    from entrena.training.parts import TrainingPart
     from entrena.training.plan import make_plan
     from entrena.training.settings import RateSettings, RegularizationSettings, TrainingSettings
 

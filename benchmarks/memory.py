@@ -56,7 +56,8 @@ def train_entrena(inputs: np.ndarray, classes: np.ndarray, n_epochs: int) -> Non
 def train_engine(inputs: np.ndarray, classes: np.ndarray, n_epochs: int) -> None:
     from entrena.network.multilayer import Network
     from entrena.registry import Choice
-    from entrena.training.loop import TrainingPart, train_network
+    from entrena.training.loop import train_network
+    from entrena.training.parts import TrainingPart
     from entrena.training.plan import make_plan
     from entrena.training.settings import RateSettings, RegularizationSettings, TrainingSettings
 

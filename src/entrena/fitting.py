@@ -20,18 +20,12 @@ from entrena.recipe import Recipe
 from entrena.training import scores
 from entrena.training.checkpoint import Checkpoint
 from entrena.training.compilation import find_device, precision
-from entrena.training.loop import (
-    UNWATCHED,
-    Training,
-    TrainingPart,
-    ValidationPart,
-    Watchers,
-    blank_table,
-    train_network,
-)
+from entrena.training.loop import Training, train_network
+from entrena.training.parts import TrainingPart, ValidationPart, blank_table
 from entrena.training.plan import Plan, make_plan, wants_validation
 from entrena.training.program import initial_state
 from entrena.training.seeds import generator
+from entrena.training.watching import UNWATCHED, Watchers
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +35,7 @@ class Parts:
     Attributes:
         training: The examples that are shown.
         validation: Those by which the best weights are chosen, or None.
-        training_weight: [rows] weights of the training examples, or None: all equal.
+        training_weight: [rows] weights above 0 of the training examples, or None: all equal.
         validation_weight: [rows], or None.
     """
 
@@ -81,13 +75,18 @@ class Prepared:
             return initial_state(self.plan.structure, params)
 
 
+def rows_that_count(examples: Examples, weight: np.ndarray | None) -> tuple[Examples, np.ndarray | None]:
+    """Examples and weights without the rows of weight 0: they are neither trained on, nor counted, nor held out."""
+    if weight is None or np.all(weight != 0):
+        return examples, weight
+    rows = np.flatnonzero(weight)
+    if len(rows) == 0:
+        raise DataError("sample_weight: every weight is 0; at least one row must count")
+    return examples.take(rows), weight[rows]
+
+
 def split_validation(recipe: Recipe, schema: Schema, examples: Examples, weight: np.ndarray | None = None) -> Parts:
     """Holds validation rows out of the training rows, where the recipe asks for it."""
-    if weight is not None and not np.all(weight != 0):  # as if they were not there: neither counted nor held out
-        counted = np.flatnonzero(weight)
-        if len(counted) == 0:
-            raise DataError("sample_weight: every weight is 0; at least one row must count")
-        examples, weight = examples.take(counted), weight[counted]
     training = recipe.training
     if not wants_validation(training, examples.n_rows):
         return Parts(examples, training_weight=weight)
@@ -144,7 +143,7 @@ def prepare(recipe: Recipe, schema: Schema, parts: Parts, *, start: Model | None
         recipe.training,
         recipe.rate,
         recipe.regularization,
-        n_rows=examples.n_rows if weight is None else int(np.count_nonzero(weight)),
+        n_rows=examples.n_rows,
         n_validation=0 if validation is None else len(validation.inputs),
         seed=recipe.random_state,
         platform=platform,
@@ -166,7 +165,13 @@ def fit(prepared: Prepared, watchers: Watchers = UNWATCHED, resume: Checkpoint |
         watchers=watchers,
     )
     model = Model(
-        prepared.recipe, prepared.schema, prepared.network, training.params, prepared.preprocessor, prepared.coder
+        prepared.recipe,
+        prepared.schema,
+        prepared.network,
+        training.params,
+        prepared.preprocessor,
+        prepared.coder,
+        _facts(training, prepared.plan),
     )
     return Fitted(model, training, prepared.plan)
 
@@ -211,20 +216,15 @@ def main_score(recipe: Recipe, schema: Schema) -> str:
 
 
 def _training_weight(recipe: Recipe, schema: Schema, parts: Parts) -> np.ndarray | None:
-    """Sample weight × class weight, of mean 1 over the rows that count; None where all are equal."""
+    """Sample weight × class weight, of mean 1; None where all are equal."""
     examples, weight = parts.training, parts.training_weight
     if schema.classes is not None and recipe.targets.class_weight is not None:
         assert examples.targets is not None
         by_class = class_weights(recipe.targets, examples.targets, schema.classes, weight)
         weight = by_class if weight is None else weight * by_class
-    if weight is None:
+    if weight is None or np.all(weight == weight[0]):
         return None
-    counts = weight > 0
-    if not counts.any():
-        raise DataError("sample_weight: every weight is 0; at least one row must count")
-    if np.all(weight == weight[0]):
-        return None
-    return weight / weight[counts].mean()
+    return weight / weight.mean()
 
 
 def _n_outputs(schema: Schema, output: str) -> int:
@@ -309,9 +309,8 @@ def _check_start(start: Model, recipe: Recipe, network: Network) -> None:
             )
 
 
-def training_facts(fitted: Fitted) -> Mapping[str, Any]:
+def _facts(training: Training, plan: Plan) -> Mapping[str, Any]:
     """What happened in training, as plain values for the model file and the run's record."""
-    training, plan = fitted.training, fitted.plan
     return {
         "outcome": training.outcome.name,
         "sentence": training.outcome.sentence,

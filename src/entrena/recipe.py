@@ -20,7 +20,7 @@ from entrena.network.activations import ACTIVATIONS
 from entrena.network.initialization import INITIALIZATIONS
 from entrena.network.outputs import OUTPUTS
 from entrena.network.settings import NetworkSettings
-from entrena.preprocessing import SCALES, TARGET_CODINGS, TARGET_SCALES, InputSettings, TargetSettings
+from entrena.preprocessing import CENTER, SCALES, TARGET_CODINGS, TARGET_SCALES, InputSettings, TargetSettings
 from entrena.registry import AS_WHOLE, Choice, Registry, interval
 from entrena.training.losses import LOSSES
 from entrena.training.optimizers import OPTIMIZERS
@@ -32,6 +32,7 @@ from entrena.training.settings import RateSettings, RegularizationSettings, Trai
 REGISTRIES: tuple[Registry, ...] = (
     ORDERS,
     OPTIMIZERS,
+    CENTER,
     SCALES,
     ACTIVATIONS,
     OUTPUTS,
@@ -308,7 +309,8 @@ def _add_setting(
     key = keys()[name]
     section, _, _ = key.rpartition(".")
     default = sections()[section].model_fields[name].default if section else None
-    if name != "class_weight" and not isinstance(default, Choice) and REGISTRY_OF.get(key) is None:
+    has_settings = isinstance(default, Choice) or (default is None and key in REGISTRY_OF)
+    if name != "class_weight" and not has_settings:
         return Problem(f"{key}.{setting}", f"'{name}' has no settings of its own")
     table = sorted_.setdefault(section, {})
     chosen = table.get(name, base.get(section, {}).get(name, default))

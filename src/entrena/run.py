@@ -17,7 +17,7 @@ import numpy as np
 
 from entrena.data import EMBEDDED, Examples, Schema, hold_out, infer_schema, read, read_inputs
 from entrena.errors import DataError, EntrenaError, RunError, UsageError, did_you_mean
-from entrena.fitting import Fitted, Parts, Prepared, fit, main_score, prepare, split_validation, training_facts
+from entrena.fitting import Fitted, Parts, Prepared, fit, main_score, prepare, split_validation
 from entrena.interrupt import interrupt_as_flag
 from entrena.model import Model
 from entrena.recipe import Recipe
@@ -34,10 +34,10 @@ from entrena.storage import (
 )
 from entrena.storage.json_text import to_json
 from entrena.training.checkpoint import Checkpoint
-from entrena.training.loop import OnLook, Progress, Watchers, as_watchers
 from entrena.training.optimizers import own_default
 from entrena.training.seeds import generator
 from entrena.training.stopping import Outcome
+from entrena.training.watching import OnLook, Progress, Watchers, as_watchers
 
 HEARTBEAT_SECONDS = 2.0
 
@@ -352,7 +352,7 @@ def _run_of(fitted: Fitted, held: _HeldOut, path: Path | None, history: tuple[Ma
     model, outcome = fitted.model, fitted.training.outcome
     validation, tested = (None if part is None else model.evaluate(part) for part in (held.validation, held.test))
     sizes = dict(held.sizes)
-    facts = {**training_facts(fitted), "sizes": sizes, "validation": validation, "test": tested}
+    facts = {**model.facts, "sizes": sizes, "validation": validation, "test": tested}
     model = replace(model, facts=facts)
     findings = (_divergence(outcome, fitted),) if outcome.name == "diverged" else ()
     return Run(path, model.recipe, model.schema, model, history, outcome, validation, tested, sizes, findings)

@@ -8,7 +8,7 @@ import pytest
 
 from entrena.reporting import progress as module
 from entrena.reporting.progress import ProgressBar, describe
-from entrena.training.loop import Progress
+from entrena.training.watching import Progress
 
 
 def look(epoch: int, score: float | None = 0.954) -> Progress:

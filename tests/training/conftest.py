@@ -12,7 +12,8 @@ import pytest
 from entrena.network import Network
 from entrena.registry import Choice
 from entrena.training import RateSettings, RegularizationSettings, TrainingSettings
-from entrena.training.loop import Training, TrainingPart, ValidationPart, train_network
+from entrena.training.loop import Training, train_network
+from entrena.training.parts import TrainingPart, ValidationPart
 from entrena.training.plan import Plan, make_plan
 
 

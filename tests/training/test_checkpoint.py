@@ -13,9 +13,9 @@ from entrena.errors import RunError
 from entrena.training import OPTIMIZERS, SCHEDULES, Checkpoint
 from entrena.training import loop as loop_module
 from entrena.training.compilation import precision
-from entrena.training.loop import Watchers
 from entrena.training.program import initial_state
 from entrena.training.seeds import generator as seeded
+from entrena.training.watching import Watchers
 
 KINDS = {
     "sgd": {"optimizer": "sgd", "momentum": 0.0},

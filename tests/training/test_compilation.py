@@ -42,7 +42,8 @@ COUNT = """
     from entrena.network import Network
     from entrena.registry import Choice
     from entrena.training import RateSettings, RegularizationSettings, TrainingSettings
-    from entrena.training.loop import TrainingPart, ValidationPart, train_network
+    from entrena.training.loop import train_network
+    from entrena.training.parts import TrainingPart, ValidationPart
     from entrena.training.plan import make_plan
 
     def fit(n_rows=100, n_validation=20, rate=None, decay=0.1, weight=None, **training):
@@ -105,7 +106,8 @@ TRAIN = """
     from entrena.network import Network
     from entrena.registry import Choice
     from entrena.training import RateSettings, RegularizationSettings, TrainingSettings
-    from entrena.training.loop import TrainingPart, train_network
+    from entrena.training.loop import train_network
+    from entrena.training.parts import TrainingPart
     from entrena.training.plan import make_plan
 
     network = Network((2, 3, 1), Choice("tanh"), "linear")

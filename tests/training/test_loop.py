@@ -12,10 +12,12 @@ from scipy.special import logsumexp
 
 from entrena.registry import Choice
 from entrena.training import loop
-from entrena.training.loop import TrainingPart, Watchers, train_network, without_weight_zero
+from entrena.training.loop import train_network
 from entrena.training.order import ORDERS
+from entrena.training.parts import TrainingPart, blank_table, without_weight_zero
 from entrena.training.rates import rates
 from entrena.training.seeds import generator as seeded
+from entrena.training.watching import Watchers
 
 
 def forward(params, X):
@@ -436,7 +438,7 @@ def test_a_table_that_belongs_to_the_training_is_as_good_as_its_rows(make_proble
     problem = make_problem(21, weight=weight)
     tables = []
     for array in (problem.training.inputs, problem.training.targets):
-        table = loop.blank_table(21, array.shape[1], "float32")
+        table = blank_table(21, array.shape[1], "float32")
         assert (table.shape, table.dtype) == ((22, array.shape[1]), np.float32)
         assert table.ctypes.data % 64 == 0
         assert not table.any()

@@ -12,13 +12,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from entrena.data import Examples, Schema
-from entrena.fitting import Parts, fit, prepare, split_validation, training_facts
+from entrena.fitting import Parts, fit, prepare, rows_that_count, split_validation
 from entrena.interrupt import interrupt_as_flag
 from entrena.model import Model
 from entrena.recipe import Recipe, explain_unknown
 from entrena.reporting.progress import ProgressBar
-from entrena.training.loop import Watchers, as_watchers
 from entrena.training.stopping import Outcome
+from entrena.training.watching import Watchers, as_watchers
 
 NOT_RECIPE = ("verbose", "callbacks")
 
@@ -45,8 +45,6 @@ class NetworkEstimator(BaseEstimator):
             values["random_state"] = int(draw(2**31))
         elif values["random_state"] is None:
             values["random_state"] = int(np.random.default_rng().integers(2**31))
-        elif isinstance(values["random_state"], np.integer):
-            values["random_state"] = int(values["random_state"])
         return Recipe(**values)
 
     def _fit(self, X: Any, y: np.ndarray, schema: Schema, sample_weight: Any, validation: Examples | None) -> Self:
@@ -54,26 +52,18 @@ class NetworkEstimator(BaseEstimator):
         recipe = self._recipe()
         examples = Examples(X, y, schema.columns, schema.target_names, "X")
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        examples, weight = rows_that_count(examples, weight)
         if validation is None:
             parts = split_validation(recipe, schema, examples, weight)
         else:
             parts = Parts(examples, validation, weight)
-        prepared = prepare(recipe, schema, parts)
         with interrupt_as_flag() as interrupted, contextlib.ExitStack() as shown:
             callbacks = list(as_watchers(self.callbacks))
             if self.verbose:
                 callbacks.append(shown.enter_context(ProgressBar()))
-            fitted = fit(prepared, Watchers(callbacks, None, interrupted))
+            fitted = fit(prepare(recipe, schema, parts), Watchers(callbacks, None, interrupted))
         training = fitted.training
-        self.model_ = Model(
-            recipe,
-            schema,
-            fitted.model.network,
-            training.params,
-            prepared.preprocessor,
-            prepared.coder,
-            training_facts(fitted),
-        )
+        self.model_ = fitted.model
         self.recipe_ = recipe
         self.history_ = list(training.history)
         self.loss_curve_ = [record["loss"] for record in training.history]

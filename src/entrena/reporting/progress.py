@@ -11,7 +11,7 @@ import time
 from types import TracebackType
 from typing import IO, Any, Self
 
-from entrena.training.loop import Progress
+from entrena.training.watching import Progress
 
 REDRAW_SECONDS = 0.1
 LINE_SECONDS = 10.0

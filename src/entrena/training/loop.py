@@ -23,26 +23,13 @@ from entrena.training.calls import Call, calls, epoch_sequence, in_sequence
 from entrena.training.checkpoint import Checkpoint
 from entrena.training.compilation import find_device, precision, use_compilation_cache
 from entrena.training.optimizers import is_decoupled
-from entrena.training.parts import TrainingPart, ValidationPart, blank_table, padded, without_weight_zero
+from entrena.training.parts import TrainingPart, ValidationPart, padded, without_weight_zero
 from entrena.training.plan import Plan
 from entrena.training.program import Result, State, accepted, call, initial_state
 from entrena.training.scores import sign
 from entrena.training.seeds import generator
 from entrena.training.stopping import Best, Outcome, OutcomeName, describe_end, out_of_patience
-from entrena.training.watching import UNWATCHED, OnLook, Progress, Watchers, as_watchers
-
-__all__ = [
-    "UNWATCHED",
-    "OnLook",
-    "Progress",
-    "Training",
-    "TrainingPart",
-    "ValidationPart",
-    "Watchers",
-    "as_watchers",
-    "blank_table",
-    "train_network",
-]
+from entrena.training.watching import UNWATCHED, Progress, Watchers
 
 AHEAD_SECONDS = 0.1  # calls shorter than this are computed one ahead of the host's decisions
 CHECKPOINT_SECONDS = 10.0
@@ -239,7 +226,9 @@ class _Run:
         plan, epoch = self.plan, done.epoch + e + 1
         weight = self.training.weight
         if weight is not None:
-            weight = weight[epoch_sequence(plan, np.arange(plan.n_rows), epoch - 1)]
+            whole = done.update == 0  # else the call holds only the epoch's last rows
+            rows = done.sequences[e] if whole else epoch_sequence(plan, np.arange(plan.n_rows), epoch - 1)
+            weight = weight[rows]
         penalty = 0.0
         if plan.structure.decay and not is_decoupled(Choice(plan.structure.optimizer)):
             penalty = plan.optimizer_settings["weight_decay"] / 2 * squared_weights
