@@ -71,7 +71,12 @@ def test_scores_are_scikit_learns_on_the_held_out_rows(tmp_path):
     p = run.model.predict_proba(test.inputs)
     assert run.test["accuracy"] == pytest.approx(accuracy_score(test.targets, run.model.predict(test.inputs)))
     assert run.test["log_loss"] == pytest.approx(log_loss(test.targets, p, labels=list(run.schema.classes)), rel=1e-6)
-    assert run.result == {"score": "accuracy", "value": run.test["accuracy"], "on": "test"}
+    assert {name: run.result[name] for name in ("score", "value", "on")} == {
+        "score": "accuracy",
+        "value": run.test["accuracy"],
+        "on": "test",
+    }
+    assert run.result["low"] <= run.result["value"] <= run.result["high"]
 
 
 def test_saved_model_predicts_bit_by_bit(tmp_path):
@@ -86,7 +91,7 @@ def test_saved_model_predicts_bit_by_bit(tmp_path):
 
 def test_a_rows_prediction_does_not_depend_on_its_neighbours(tmp_path):
     run = train(QUICK, "digits", save=False)
-    X = read("digits").inputs
+    X = read("digits").inputs.matrix
     together = run.model.net_inputs(X)
     alone = np.concatenate([run.model.net_inputs(X[i : i + 1]) for i in (0, 700, 1796)])
     assert np.array_equal(together[[0, 700, 1796]], alone)
@@ -163,7 +168,8 @@ def test_several_outputs():
         ({"output": "linear"}, "network.output: 'linear' does not predict classes: take softmax or logistic"),
         (
             {"scoring": "rmse"},
-            "training.scoring: 'rmse' does not score classes: take one of accuracy, log_loss, roc_auc",
+            "training.scoring: 'rmse' does not score classes: take one of accuracy, balanced_accuracy, log_loss, brier, roc_auc, "
+            "average_precision, f1, f1_macro, precision, recall, mcc",
         ),
         ({"precision": "bfloat16"}, "training.precision: bfloat16 needs a GPU or TPU: take float32"),
         ({"device": "tpu"}, "training.device: 'tpu' is not here: this JAX sees only cpu"),
@@ -325,7 +331,7 @@ def test_starting_from_a_model_that_differs_is_refused(tmp_path):
 def test_a_model_predicts_where_its_device_is_absent(tmp_path):
     run = train(QUICK, "iris", save=False)
     elsewhere = replace(run.model, recipe=run.recipe.change({"device": "gpu"}))
-    X = read("iris").inputs
+    X = read("iris").inputs.matrix
     assert np.array_equal(elsewhere.predict(X.tolist()), run.model.predict(X))
 
 

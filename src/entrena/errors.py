@@ -74,14 +74,19 @@ class RecipeError(UsageError):
         return f"{len(self.problems)} mistakes in the recipe:\n{lines}"
 
 
+LONGEST_COMPARED = 200  # characters of a name that may be misspelt
+
+
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """The known name that is most like `name`, or None where none is close.
 
     >>> nearest("activatoin", ["activation", "optimizer"])
     'activation'
     """
-    names = list(names)
-    folded = {known.lower(): known for known in names}
+    if len(name) > LONGEST_COMPARED:
+        return None
+    # Comparing is quadratic in the length, and a table may have thousands of columns.
+    folded = {known.lower(): known for known in names if len(known) <= LONGEST_COMPARED}
     matches = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
     return folded[matches[0]] if matches else None
 
@@ -96,6 +101,11 @@ def did_you_mean(name: str, names: Iterable[str], *, limit: int = 12) -> str:
     close = nearest(name, names)
     if close is not None:
         return f"did you mean '{close}'?"
-    listed = ", ".join(names[:limit])
+    listed = ", ".join(shortened(name) for name in names[:limit])
     more = len(names) - limit
     return f"there are {listed}" + (f" and {more} more" if more > 0 else "")
+
+
+def shortened(text: str, most: int = 60) -> str:
+    """A text that may be long, such as a column's name, as it stands in a message."""
+    return text if len(text) <= most else text[: most - 1] + "…"

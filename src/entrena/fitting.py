@@ -6,16 +6,16 @@ recipe + schema → preprocessing and coding, fitted on the training part → ne
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from entrena.data import Examples, Schema, hold_out
+from entrena.data import Examples, Schema, split_rows
 from entrena.errors import DataError, Problem, RecipeError, RunError
-from entrena.model import Model, readable, score_names, true_values
-from entrena.network import Network
-from entrena.preprocessing import Preprocessor, TargetCoder, class_weights
+from entrena.model import Model, main_score, readable, true_values, why_it_does_not_fit
+from entrena.network import Network, embedding_size
+from entrena.preprocessing import Preprocessor, TargetCoder, class_weights, fit_temperature
 from entrena.recipe import Recipe
 from entrena.training import scores
 from entrena.training.checkpoint import Checkpoint
@@ -30,19 +30,15 @@ from entrena.training.watching import UNWATCHED, Watchers
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """The rows of a run: what trains, what validates, and how much each counts.
+    """The rows of a run: what trains and what validates; the examples say how much each row counts.
 
     Attributes:
-        training: The examples that are shown.
+        training: The examples that are shown; their weights are above 0.
         validation: Those by which the best weights are chosen, or None.
-        training_weight: [rows] weights above 0 of the training examples, or None: all equal.
-        validation_weight: [rows], or None.
     """
 
     training: Examples
     validation: Examples | None = None
-    training_weight: np.ndarray | None = None
-    validation_weight: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +52,22 @@ class Fitted:
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """Everything that stands before the first update."""
+    """Everything that stands before the first update.
+
+    Attributes:
+        recipe: The choices.
+        schema: What the columns are, and what is predicted.
+        network: Its structure.
+        preprocessor: Fitted on the training rows.
+        coder: Fitted on the training rows.
+        plan: What the run will do, in numbers.
+        training: The training rows as the network sees them.
+        validation: The validation rows as the network sees them.
+        training_targets: [rows] the training rows' targets as the user knows them.
+        training_weight: [rows] their sample weights, or None.
+        held: The validation rows as they were read.
+        start: Weights to start from, or None.
+    """
 
     recipe: Recipe
     schema: Schema
@@ -66,6 +77,9 @@ class Prepared:
     plan: Plan
     training: TrainingPart
     validation: ValidationPart | None
+    training_targets: np.ndarray
+    training_weight: np.ndarray | None
+    held: Examples | None = None
     start: Any = None
 
     def template(self) -> Any:
@@ -75,27 +89,26 @@ class Prepared:
             return initial_state(self.plan.structure, params)
 
 
-def rows_that_count(examples: Examples, weight: np.ndarray | None) -> tuple[Examples, np.ndarray | None]:
-    """Examples and weights without the rows of weight 0: they are neither trained on, nor counted, nor held out."""
+def rows_that_count(examples: Examples) -> Examples:
+    """Examples without the rows of weight 0: they are neither trained on, nor counted, nor held out."""
+    weight = examples.weight
     if weight is None or np.all(weight != 0):
-        return examples, weight
+        return examples
     rows = np.flatnonzero(weight)
     if len(rows) == 0:
         raise DataError("sample_weight: every weight is 0; at least one row must count")
-    return examples.take(rows), weight[rows]
+    return examples.take(rows)
 
 
-def split_validation(recipe: Recipe, schema: Schema, examples: Examples, weight: np.ndarray | None = None) -> Parts:
+def split_validation(recipe: Recipe, examples: Examples, *, stratify: bool) -> Parts:
     """Holds validation rows out of the training rows, where the recipe asks for it."""
     training = recipe.training
-    if not wants_validation(training, examples.n_rows):
-        return Parts(examples, training_weight=weight)
-    labels = examples.targets if schema.classes is not None else None
+    needs_rows = recipe.targets.calibration.name != "none" and training.early_stopping is not False
+    if not (needs_rows or wants_validation(training, examples.n_rows)):
+        return Parts(examples)
     chance = generator(recipe.random_state, "validation")
-    kept, held = hold_out(examples.n_rows, training.validation_fraction, chance, labels)
-    if weight is None:
-        return Parts(examples.take(kept), examples.take(held))
-    return Parts(examples.take(kept), examples.take(held), weight[kept], weight[held])
+    kept, held = split_rows(examples, training.validation_fraction, chance, stratify=stratify)
+    return Parts(examples.take(kept), examples.take(held))
 
 
 def prepare(recipe: Recipe, schema: Schema, parts: Parts, *, start: Model | None = None) -> Prepared:
@@ -116,8 +129,9 @@ def prepare(recipe: Recipe, schema: Schema, parts: Parts, *, start: Model | None
     if examples.targets is None:
         raise DataError(f"{examples.source}: training needs targets")
     if start is None:
-        preprocessor = Preprocessor.fit(examples.inputs, recipe.inputs, parts.training_weight)
-        coder = TargetCoder.fit(examples.targets, schema, recipe.targets, parts.training_weight)
+        inputs = examples.inputs.pick(schema.columns)
+        preprocessor = Preprocessor.fit(inputs, schema.inputs, recipe.inputs, examples.weight)
+        coder = TargetCoder.fit(examples.targets, schema, recipe.targets, examples.weight)
     else:
         preprocessor, coder = start.preprocessor, start.coder
     weight = _training_weight(recipe, schema, parts)
@@ -126,11 +140,14 @@ def prepare(recipe: Recipe, schema: Schema, parts: Parts, *, start: Model | None
     validation = None
     if parts.validation is not None:
         validation = _validation_part(recipe, schema, parts, preprocessor, coder, output, dtype)
+    embeddings = tuple((levels, embedding_size(levels)) for levels in preprocessor.n_levels)
+    n_inputs = preprocessor.n_dense + sum(size for _, size in embeddings)
     network = Network(
-        (training.inputs.shape[1], *recipe.network.hidden, training.targets.shape[1]),
+        (n_inputs, *recipe.network.hidden, training.targets.shape[1]),
         recipe.network.activation,
         output,
         recipe.network.initialization,
+        embeddings,
     )
     if start is not None:
         _check_start(start, recipe, network)
@@ -147,9 +164,13 @@ def prepare(recipe: Recipe, schema: Schema, parts: Parts, *, start: Model | None
         n_validation=0 if validation is None else len(validation.inputs),
         seed=recipe.random_state,
         platform=platform,
+        dropout=recipe.network.dropout,
     )
     first = None if start is None else _with_dtype(start, dtype)
-    return Prepared(recipe, schema, network, preprocessor, coder, plan, training, validation, first)
+    raw = examples.targets, examples.weight
+    return Prepared(
+        recipe, schema, network, preprocessor, coder, plan, training, validation, *raw, parts.validation, first
+    )
 
 
 def fit(prepared: Prepared, watchers: Watchers = UNWATCHED, resume: Checkpoint | None = None) -> Fitted:
@@ -173,7 +194,41 @@ def fit(prepared: Prepared, watchers: Watchers = UNWATCHED, resume: Checkpoint |
         prepared.coder,
         _facts(training, prepared.plan),
     )
-    return Fitted(model, training, prepared.plan)
+    return Fitted(_calibrated(model, prepared), training, prepared.plan)
+
+
+def refit(model: Model, prepared: Prepared, fitted: Fitted, everything: Examples) -> Model:
+    """The model trained again on all rows, for as many epochs as gave the best weights before; its scores are kept.
+
+    The rows that chose the epoch are trained on now, so nothing is left to choose it again: the course of the rate is
+    the same, and the run ends after that epoch.
+    """
+    recipe = prepared.recipe
+    again = recipe.change({"early_stopping": False, "calibration": "none"})
+    ready = prepare(again, prepared.schema, Parts(everything))
+    epochs = fitted.training.best.epoch if fitted.plan.restore_best else fitted.training.checkpoint.epoch
+    last = max(1, epochs)
+
+    def stop(progress: Progress) -> str | None:
+        return "stop" if progress.epoch >= last else None
+
+    trained = fit(ready, Watchers((stop,), None, UNWATCHED.interrupted)).model
+    facts = {**model.facts, "refit": {"rows": everything.n_rows, "epochs": trained.facts["n_epochs"]}}
+    return replace(trained, recipe=recipe, schema=model.schema, facts=facts, temperature=model.temperature)
+
+
+def _calibrated(model: Model, prepared: Prepared) -> Model:
+    """The model with the temperature at which its validation rows are most probable, where the recipe asks for it."""
+    if prepared.recipe.targets.calibration.name == "none" or prepared.schema.classes is None:
+        return model
+    held = prepared.held
+    if held is None:
+        raise RecipeError(
+            [Problem("targets.calibration", "needs validation rows: take early_stopping=true, or give some")]
+        )
+    truth = true_values(model.schema, held.targets, held.source)
+    temperature = fit_temperature(model.net_inputs(held.inputs), truth, model.network.output, held.weight)
+    return replace(model, temperature=temperature)
 
 
 def resolve(recipe: Recipe, schema: Schema) -> tuple[str, str]:
@@ -197,10 +252,9 @@ def resolve(recipe: Recipe, schema: Schema) -> tuple[str, str]:
     if not classes and loss == "cross_entropy":
         problems.append(Problem("training.loss", "'cross_entropy' is for classes; numbers need squared_error"))
     scoring = recipe.training.scoring
-    if scoring is not None and scoring.name not in score_names(schema):
-        two = " (roc_auc needs two classes)" if scoring.name == "roc_auc" and classes else ""
-        said = f"'{scoring}' does not score {task}{two}: take one of {', '.join(score_names(schema))}"
-        problems.append(Problem("training.scoring", said))
+    misfit = None if scoring is None else why_it_does_not_fit(scoring, schema)
+    if misfit is not None:
+        problems.append(Problem("training.scoring", misfit))
     if not classes and recipe.targets.class_weight is not None:
         problems.append(Problem("targets.class_weight", "numbers have no classes: leave it out"))
     if problems:
@@ -208,16 +262,9 @@ def resolve(recipe: Recipe, schema: Schema) -> tuple[str, str]:
     return output, loss
 
 
-def main_score(recipe: Recipe, schema: Schema) -> str:
-    """The score that people read: the recipe's `scoring`, else accuracy or R²."""
-    if recipe.training.scoring is not None:
-        return recipe.training.scoring.name
-    return "accuracy" if schema.classes is not None else "r2"
-
-
 def _training_weight(recipe: Recipe, schema: Schema, parts: Parts) -> np.ndarray | None:
     """Sample weight × class weight, of mean 1; None where all are equal."""
-    examples, weight = parts.training, parts.training_weight
+    examples, weight = parts.training, parts.training.weight
     if schema.classes is not None and recipe.targets.class_weight is not None:
         assert examples.targets is not None
         by_class = class_weights(recipe.targets, examples.targets, schema.classes, weight)
@@ -242,9 +289,9 @@ def _coded(coder: TargetCoder, examples: Examples, schema: Schema, output: str, 
 def _training_part(
     examples: Examples, preprocessor: Preprocessor, coded: np.ndarray, weight: np.ndarray | None
 ) -> TrainingPart:
-    """Scaled inputs and coded targets, written straight into the tables that the program reads."""
+    """The network's inputs and coded targets, written straight into the tables that the program reads."""
     n, dtype = examples.n_rows, str(coded.dtype)
-    inputs, targets = blank_table(n, examples.inputs.shape[1], dtype), blank_table(n, coded.shape[1], dtype)
+    inputs, targets = blank_table(n, preprocessor.n_features, dtype), blank_table(n, coded.shape[1], dtype)
     preprocessor.transform(examples.inputs, dtype, out=inputs[:n])
     targets[:n] = coded
     return TrainingPart(inputs, targets, weight, table_rows=n)
@@ -259,15 +306,17 @@ def _validation_part(
     output: str,
     dtype: str,
 ) -> ValidationPart:
-    examples, weight = parts.validation, parts.validation_weight
+    examples = parts.validation
     assert examples is not None and examples.targets is not None
+    weight = examples.weight
     truth = true_values(schema, examples.targets, examples.source)
-    name = main_score(recipe, schema)
+    chosen = main_score(recipe, schema)
+    name = chosen.name
 
     def score(z: np.ndarray) -> float:
         if name == "accuracy" and output == "softmax":  # no need of the probabilities themselves
             return scores.accuracy(truth, z, weight)
-        return scores.score(name, truth, readable(schema, output, coder, z), weight)
+        return scores.score(chosen, truth, readable(schema, output, coder, z), weight)
 
     inputs = preprocessor.transform(examples.inputs, dtype)
     if recipe.training.scoring is not None and np.isnan(score(np.zeros((len(inputs), _n_outputs(schema, output))))):
@@ -296,10 +345,13 @@ def _check_start(start: Model, recipe: Recipe, network: Network) -> None:
     """
     pairs = {
         "layers": ("-".join(map(str, each.sizes)) for each in (start.network, network)),
+        "embeddings": (str(each.embeddings) for each in (start.network, network)),
         "activation": (str(each.activation) for each in (start.network, network)),
         "output": (each.output for each in (start.network, network)),
         "center": (str(each.inputs.center).lower() for each in (start.recipe, recipe)),
         "scale": (str(each.inputs.scale) for each in (start.recipe, recipe)),
+        "missing": (str(each.inputs.missing) for each in (start.recipe, recipe)),
+        "categories": (str(each.inputs.categories) for each in (start.recipe, recipe)),
         "target_scale": (str(each.targets.target_scale) for each in (start.recipe, recipe)),
     }
     for name, (of_model, of_recipe) in pairs.items():

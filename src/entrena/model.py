@@ -6,22 +6,23 @@ The file holds arrays and plain text only; loading it runs none of its content.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from entrena.data import Examples, Schema, class_numbers
+from entrena.data import Examples, Schema, Table, class_numbers
+from entrena.data.values import Place
 from entrena.errors import DataError, ModelFileError, RecipeError, UsageError
 from entrena.network import OUTPUTS, Network
 from entrena.network.multilayer import Params
 from entrena.preprocessing import Preprocessor, TargetCoder
 from entrena.recipe import Recipe
+from entrena.registry import Choice
 from entrena.storage import load_model, save_model
 from entrena.training import scores
 from entrena.training.compilation import find_device, precision, use_compilation_cache
@@ -29,7 +30,7 @@ from entrena.training.compilation import find_device, precision, use_compilation
 BLOCK_WEIGHTS = 2**24  # a prediction block has about this many products, at least 64 rows and at most 1,024
 CHUNK_ROWS = 65_536  # rows that are preprocessed at a time, so that memory stays constant
 
-CLASS_SCORES = ("accuracy", "log_loss", "roc_auc")
+CLASS_SCORES = ("accuracy", "balanced_accuracy", "log_loss", "roc_auc")
 NUMBER_SCORES = ("rmse", "mae", "r2")
 
 
@@ -45,6 +46,7 @@ class Model:
         preprocessor: What makes the network's inputs of the columns.
         coder: What makes targets of the outputs, and back.
         facts: What happened in training, as plain values: outcome, epochs, seconds, scores, form of the program.
+        temperature: What the net inputs are divided by before they become probabilities; 1 unless calibrated.
     """
 
     recipe: Recipe
@@ -54,30 +56,32 @@ class Model:
     preprocessor: Preprocessor
     coder: TargetCoder
     facts: Mapping[str, Any] = field(default_factory=dict)
+    temperature: float = 1.0
 
     def __repr__(self) -> str:
         sizes = "-".join(str(size) for size in self.network.sizes)
         return f"Model({self.schema.task} of {', '.join(self.schema.target_names)}, {sizes})"
 
-    def net_inputs(self, inputs: np.ndarray) -> np.ndarray:
+    def net_inputs(self, inputs: Table | np.ndarray) -> np.ndarray:
         """The output layer's net inputs, [rows, outputs].
 
         Rows are computed in blocks of a fixed size, so a row's result does not depend on its neighbours.
 
         Args:
-            inputs: [rows, columns] numbers in the order of the schema's columns.
+            inputs: A table with the schema's columns, or [rows, columns] numbers in their order.
         """
         dtype = self.params[0]["weights"].dtype
-        inputs = np.asarray(inputs)
+        if not isinstance(inputs, Table):
+            inputs = Table.of_array(np.asarray(inputs), self.schema.columns, Place("array"))
         size = prediction_block(self.network)
         program = _prediction_program(replace(self.network, initialization=None))
-        z = np.empty((len(inputs), self.network.n_outputs), dtype)
+        z = np.empty((inputs.n_rows, self.network.n_outputs), dtype)
         use_compilation_cache()
         with precision(str(dtype)):
             device = _device_or_default(self.recipe.training.device)
             params = jax.device_put(self.params, device)
-            for first in range(0, len(inputs), CHUNK_ROWS):
-                chunk = self.preprocessor.transform(inputs[first : first + CHUNK_ROWS], dtype)
+            for first in range(0, inputs.n_rows, CHUNK_ROWS):
+                chunk = self.preprocessor.transform(inputs.block(first, first + CHUNK_ROWS), dtype)
                 for start in range(0, len(chunk), size):
                     block = chunk[start : start + size]
                     padded = np.zeros((size, chunk.shape[1]), dtype)
@@ -86,46 +90,59 @@ class Model:
                     z[at : at + len(block)] = np.asarray(program(params, padded))[: len(block)]
         return z
 
-    def predict_proba(self, inputs: np.ndarray) -> np.ndarray:
+    def predict_proba(self, inputs: Table | np.ndarray) -> np.ndarray:
         """The probability of each class, [rows, classes] in float64, in the order of the schema's classes."""
         if self.schema.classes is None:
             raise DataError("a model of numbers has no classes: probabilities need a classification model")
-        return probabilities(self.network.output, self.net_inputs(inputs))
+        return probabilities(self.network.output, self.net_inputs(inputs) / self.temperature)
 
-    def predict(self, inputs: np.ndarray) -> np.ndarray:
+    def predict(self, inputs: Table | np.ndarray) -> np.ndarray:
         """The most probable class of each row, or the numbers: [rows], or [rows, outputs] for several targets."""
         if self.schema.classes is not None:
             return np.asarray(self.schema.classes)[self.predict_proba(inputs).argmax(axis=1)]
         return self.coder.decode_numbers(self.net_inputs(inputs))
 
-    def evaluate(self, examples: Examples, sample_weight: np.ndarray | None = None) -> dict[str, float]:
+    def evaluate(
+        self, examples: Examples, sample_weight: np.ndarray | None = None, metrics: Sequence[Choice] = ()
+    ) -> dict[str, float]:
         """The scores of the model on examples with targets.
 
         Args:
-            examples: Their columns in the schema's order.
-            sample_weight: [rows], or None.
+            examples: The schema's columns and targets.
+            sample_weight: [rows], where the examples have no weights of their own.
+            metrics: Further scores.
 
         Returns:
-            Accuracy, log loss and, for two classes, ROC AUC; or RMSE, MAE and R², in the target's units.
+            The usual scores of the task, and those further ones; in the target's units.
         """
         if examples.targets is None:
             raise DataError(f"{examples.source}: evaluating needs the column {', '.join(self.schema.target_names)}")
-        return self.scores_of(self.net_inputs(examples.inputs), examples.targets, sample_weight, examples.source)
+        truth = true_values(self.schema, examples.targets, examples.source)
+        prediction = self.readable(examples.inputs)
+        return self.scores_of(truth, prediction, sample_weight if examples.weight is None else examples.weight, metrics)
+
+    def readable(self, inputs: Table | np.ndarray) -> np.ndarray:
+        """What scores compare with the truth: probabilities [rows, classes], or numbers [rows, outputs]."""
+        return readable(self.schema, self.network.output, self.coder, self.net_inputs(inputs) / self.temperature)
 
     def scores_of(
-        self, z: np.ndarray, targets: np.ndarray, sample_weight: np.ndarray | None = None, source: str = "targets"
+        self,
+        truth: np.ndarray,
+        prediction: np.ndarray,
+        sample_weight: np.ndarray | None = None,
+        metrics: Sequence[Choice] = (),
     ) -> dict[str, float]:
-        """The scores of net inputs z [rows, outputs] against targets."""
-        truth = true_values(self.schema, targets, source)
-        prediction = readable(self.schema, self.network.output, self.coder, z)
-        return {name: scores.score(name, truth, prediction, sample_weight) for name in score_names(self.schema)}
+        """The scores of readable predictions against true values, the one that leads in front."""
+        usual = (Choice(name) for name in score_names(self.schema))
+        every = dict.fromkeys((*metrics, main_score(self.recipe, self.schema), *usual))
+        return {str(choice): scores.score(choice, truth, prediction, sample_weight) for choice in every}
 
     def fingerprint(self) -> str:
         """A checksum of weights and preprocessing, by which a resumed run knows the model that it started from."""
         digest = hashlib.sha256(repr(self.network).encode())
         for layer in self.params:
-            digest.update(np.ascontiguousarray(layer["weights"]).tobytes())
-            digest.update(np.ascontiguousarray(layer["biases"]).tobytes())
+            for name in sorted(layer):
+                digest.update(np.ascontiguousarray(layer[name]).tobytes())
         for arrays in (self.preprocessor.to_arrays(), self.coder.to_arrays()):
             for name in sorted(arrays):
                 digest.update(np.ascontiguousarray(arrays[name]).tobytes())
@@ -140,10 +157,15 @@ class Model:
         header = {
             "recipe": self.recipe.to_plain(),
             "schema": self.schema.to_plain(),
-            "network": {"sizes": list(self.network.sizes), "output": self.network.output},
+            "network": {
+                "sizes": list(self.network.sizes),
+                "output": self.network.output,
+                "embeddings": [list(each) for each in self.network.embeddings],
+            },
             "preprocessor": self.preprocessor.to_plain(),
             "coder": self.coder.to_plain(),
             "facts": dict(self.facts),
+            "temperature": self.temperature,
         }
         save_model(path, arrays, header)
 
@@ -161,14 +183,16 @@ class Model:
             recipe = Recipe(**header["recipe"])
             sizes = tuple(int(size) for size in header["network"]["sizes"])
             output = str(header["network"]["output"])
-            network = Network(sizes, recipe.network.activation, output, recipe.network.initialization)
+            embeddings = tuple((int(levels), int(size)) for levels, size in header["network"]["embeddings"])
+            network = Network(sizes, recipe.network.activation, output, recipe.network.initialization, embeddings)
             params = tuple(
-                {name: arrays[f"layers.{number}.{name}"] for name in ("weights", "biases")}
-                for number in range(len(sizes) - 1)
+                {name: arrays[f"layers.{number}.{name}"] for name in shapes}
+                for number, shapes in enumerate(network.shapes)
             )
-            if any(
-                layer["weights"].shape != shape or layer["biases"].shape != shape[1:]
-                for layer, shape in zip(params, pairwise(sizes), strict=True)
+            if not params or any(
+                layer[name].shape != shape
+                for layer, shapes in zip(params, network.shapes, strict=True)
+                for name, shape in shapes.items()
             ):
                 raise ValueError("weights of another shape")
             return cls(
@@ -179,6 +203,7 @@ class Model:
                 Preprocessor.from_parts(header["preprocessor"], _under("preprocessor.", arrays)),
                 TargetCoder.from_parts(header["coder"], _under("coder.", arrays)),
                 header["facts"],
+                float(header["temperature"]),
             )
         except (KeyError, TypeError, ValueError, RecipeError) as error:
             raise ModelFileError(f"model file '{file}' is damaged: {error}") from None
@@ -235,7 +260,48 @@ def true_values(schema: Schema, targets: np.ndarray, source: str = "targets") ->
 
 
 def score_names(schema: Schema) -> tuple[str, ...]:
-    """The scores of a task, the one that people read first in front."""
+    """The usual scores of a task."""
     if schema.classes is None:
         return NUMBER_SCORES
-    return CLASS_SCORES if len(schema.classes) == 2 else CLASS_SCORES[:2]
+    return CLASS_SCORES if len(schema.classes) == 2 else CLASS_SCORES[:-1]
+
+
+def main_score(recipe: Recipe, schema: Schema) -> Choice:
+    """The score that people read: the recipe's `scoring`; else accuracy, with a rare class balanced accuracy; or R²."""
+    if recipe.training.scoring is not None:
+        return recipe.training.scoring
+    if schema.classes is None:
+        return Choice("r2")
+    return Choice("balanced_accuracy" if schema.is_unbalanced else "accuracy")
+
+
+def why_it_does_not_fit(score: Choice, schema: Schema) -> str | None:
+    """What is wrong with a score for a task, and which ones there are; None where it fits."""
+    n_classes = None if schema.classes is None else len(schema.classes)
+    fitting = scores.fitting_scores(n_classes)
+    if score.name in fitting:
+        return None
+    task = "numbers" if n_classes is None else "classes"
+    if n_classes is not None and score.name in scores.fitting_scores(2):
+        task = f"{n_classes} classes (it needs two)"
+    return f"'{score}' does not score {task}: take one of {', '.join(fitting)}"
+
+
+def check_metrics(metrics: Sequence[Choice], schema: Schema) -> None:
+    """Raises a UsageError for a score that does not fit the task."""
+    for metric in metrics:
+        misfit = why_it_does_not_fit(metric, schema)
+        if misfit is not None:
+            raise UsageError(f"--metric: {misfit}")
+
+
+def choose_metrics(metrics: Sequence[Any]) -> tuple[Choice, ...]:
+    """Scores as names or tables of a recipe, as choices.
+
+    Raises:
+        UsageError: There is no such score or setting.
+    """
+    try:
+        return tuple(scores.SCORES.choose(metric) for metric in metrics)
+    except ValueError as error:
+        raise UsageError(f"--metric: {error}") from None

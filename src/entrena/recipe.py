@@ -20,7 +20,17 @@ from entrena.network.activations import ACTIVATIONS
 from entrena.network.initialization import INITIALIZATIONS
 from entrena.network.outputs import OUTPUTS
 from entrena.network.settings import NetworkSettings
-from entrena.preprocessing import CENTER, SCALES, TARGET_CODINGS, TARGET_SCALES, InputSettings, TargetSettings
+from entrena.preprocessing import (
+    CALIBRATIONS,
+    CATEGORIES,
+    CENTER,
+    MISSING,
+    SCALES,
+    TARGET_CODINGS,
+    TARGET_SCALES,
+    InputSettings,
+    TargetSettings,
+)
 from entrena.registry import AS_WHOLE, Choice, Registry, interval
 from entrena.training.losses import LOSSES
 from entrena.training.optimizers import OPTIMIZERS
@@ -32,12 +42,15 @@ from entrena.training.settings import RateSettings, RegularizationSettings, Trai
 REGISTRIES: tuple[Registry, ...] = (
     ORDERS,
     OPTIMIZERS,
+    MISSING,
     CENTER,
     SCALES,
+    CATEGORIES,
     ACTIVATIONS,
     OUTPUTS,
     TARGET_CODINGS,
     TARGET_SCALES,
+    CALIBRATIONS,
     LOSSES,
     SCORES,
     INITIALIZATIONS,
@@ -47,9 +60,8 @@ REGISTRIES: tuple[Registry, ...] = (
 REGISTRY_OF = {registry.key: registry for registry in REGISTRIES}
 
 PLANNED = frozenset(
-    """missing transform decorrelate components categories augment input_noise mixup calibration label_smoothing
-    normalization batch_statistics dropout residual refit ema ensemble time_unit warmup final_decay fan_in_scaling
-    depth_scaling layer_rates l1 max_norm""".split()
+    """transform decorrelate components augment input_noise mixup label_smoothing normalization batch_statistics
+    residual ema ensemble time_unit warmup final_decay fan_in_scaling depth_scaling layer_rates l1 max_norm""".split()
 )  # names of the design that this version does not have yet
 
 OTHER_NAMES = {
@@ -235,11 +247,12 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
         key, equals, text = assignment.partition("=")
         if not equals or not key.strip():
             raise UsageError(f"--set {assignment}: write key=value, such as --set activation=elu")
-        values[key.strip()] = _parse_value(text.strip())
+        values[key.strip()] = parse_value(text.strip())
     return values
 
 
-def _parse_value(text: str) -> Any:
+def parse_value(text: str) -> Any:
+    """A typed value: TOML where it can be, else a number or a word."""
     if text.lower() in ("none", "null"):
         return None
     if text.lower() in ("true", "false"):

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib
 import math
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from time import monotonic
+from time import time as clock
 from typing import Any
 
-import numpy as np
-
-from entrena.data import EMBEDDED, Examples, Schema, hold_out, infer_schema, read, read_inputs
-from entrena.errors import DataError, EntrenaError, RunError, UsageError, did_you_mean
-from entrena.fitting import Fitted, Parts, Prepared, fit, main_score, prepare, split_validation
+from entrena.data import Examples, ReadOptions, Schema
+from entrena.errors import DataError, EntrenaError, RunError, UsageError
+from entrena.fitting import Fitted, Prepared, fit, prepare, refit
 from entrena.interrupt import interrupt_as_flag
-from entrena.model import Model
+from entrena.job import Divided, Job, absolute, check_task, checksum, divide, fingerprint, joined, read_examples
+from entrena.model import Model, check_metrics, choose_metrics
 from entrena.recipe import Recipe
 from entrena.registry import Choice
 from entrena.reporting.progress import ProgressBar
+from entrena.results import compare
 from entrena.storage import (
     HistoryWriter,
     RunDirectory,
@@ -35,7 +35,6 @@ from entrena.storage import (
 from entrena.storage.json_text import to_json
 from entrena.training.checkpoint import Checkpoint
 from entrena.training.optimizers import own_default
-from entrena.training.seeds import generator
 from entrena.training.stopping import Outcome
 from entrena.training.watching import OnLook, Progress, Watchers, as_watchers
 
@@ -55,7 +54,10 @@ class Run:
         outcome: How the run ended, as data and as a sentence.
         validation: Scores on the validation rows, or None without any.
         test: Scores on the test rows, or None without any.
+        comparison: The leading score of the network beside a linear model and the guess without inputs, each with its
+            value and 95 % interval (`low`, `high`), on the test rows, else the validation rows; None without either.
         sizes: Rows of each part: training, validation, test.
+        data: What is to be said of the data: how they were read, rows left out, rows that occur twice.
         findings: What the run showed, each with its evidence and advice.
     """
 
@@ -67,7 +69,9 @@ class Run:
     outcome: Outcome
     validation: Mapping[str, float] | None
     test: Mapping[str, float] | None
+    comparison: Mapping[str, Any] | None
     sizes: Mapping[str, int]
+    data: Mapping[str, Any]
     findings: tuple[Mapping[str, Any], ...] = ()
 
     def __repr__(self) -> str:
@@ -90,37 +94,28 @@ class Run:
 
     @property
     def result(self) -> dict[str, Any] | None:
-        """The score to read first: its name, its value, and on which rows; None where all rows were trained on."""
-        scores, part = (self.test, "test") if self.test is not None else (self.validation, "validation")
-        if scores is None:
+        """The score to read first: its name, value and interval, and on which rows; None where all were trained on."""
+        if self.comparison is None:
             return None
-        name = main_score(self.recipe, self.schema)
-        return {"score": name, "value": scores[name], "on": part}
-
-
-@dataclass(frozen=True)
-class _Job:
-    """What a run needs to be told again when it is resumed; a part of its `status.json`."""
-
-    data: str
-    target: tuple[str, ...] | None
-    task: str | None
-    test_fraction: float
-    from_file: bool
-    fingerprint: str
-    recipe_fingerprint: str
-    from_run: str | None = None
-    start_fingerprint: str | None = None
-    validation_fingerprint: str | None = None
+        network = self.comparison["models"]["network"]
+        return {
+            "score": self.comparison["score"],
+            "value": network["value"],
+            "low": network["low"],
+            "high": network["high"],
+            "on": "validation" if self.test is None else "test",
+        }
 
 
 @dataclass(frozen=True, eq=False)
 class _HeldOut:
-    """The rows that are not trained on, and how many rows each part has."""
+    """The rows that are not trained on, and what is said of the data."""
 
     validation: Examples | None
     test: Examples | None
-    sizes: Mapping[str, int]
+    facts: Mapping[str, Any]
+    metrics: tuple[Choice, ...]
+    everything: tuple[Examples, ...]
 
 
 def train(
@@ -129,8 +124,15 @@ def train(
     *,
     target: str | Sequence[str] | None = None,
     task: str | None = None,
+    roles: Mapping[str, str] | None = None,
+    weight: str | None = None,
+    group: str | None = None,
+    time: str | None = None,
+    test_data: Any = None,
     validation_data: Any = None,
     test_fraction: float = 0.2,
+    metrics: Sequence[str | Mapping[str, Any]] = (),
+    options: ReadOptions | None = None,
     resume: str | Path | None = None,
     from_run: str | Path | None = None,
     callbacks: Sequence[OnLook] = (),
@@ -143,11 +145,20 @@ def train(
 
     Args:
         recipe: The choices: a `Recipe`, a mapping of its keys, or a recipe file; None: the defaults.
-        data: The name of an embedded set, a CSV or Parquet file, a frame, or a pair of arrays (X, y).
+        data: The name of an embedded set, the path of a table (`-`: the standard input), a frame, or a pair of arrays
+            (X, y).
         target: The target column, or several for a regression with several outputs.
         task: `classification` or `regression`, where the data do not tell.
+        roles: What columns are, by name, where their content does not tell: `number`, `category`, `boolean`, `date`,
+            `text`, `identifier`, `ignore`, `weight`, `group`, `time`.
+        weight: The column that says how much each row counts.
+        group: The column whose equal values keep rows on one side of every split.
+        time: The column of dates or numbers by which the last rows become the test and validation rows.
+        test_data: Test rows of one's own, in any form of `data`.
         validation_data: Validation rows of one's own, in any form of `data`; else the recipe decides.
         test_fraction: Share of the rows that is held out for the final scores; 0: none.
+        metrics: Scores to report, the first of which leads: names or tables as in a recipe (`scoring`).
+        options: How text files are written, where that is not to be found from the file.
         resume: A run that was stopped: goes on to the result that it would have had.
         from_run: A run or model whose weights and preprocessing are the start.
         callbacks: Functions called with a `Progress` after each epoch; the answer "stop" ends the run.
@@ -168,85 +179,106 @@ def train(
             callbacks = (*callbacks, shown.enter_context(ProgressBar()))
         if resume is not None:
             given = {"recipe": recipe, "target": target, "task": task, "from_run": from_run, "name": name}
+            given |= {"roles": roles, "weight": weight, "group": group, "time": time, "options": options}
             wrong = [argument for argument, value in given.items() if value is not None]
             if wrong:
                 raise UsageError(f"resume goes on with the run's own choices: leave out {', '.join(wrong)}")
-            return _resume(Path(resume), data, validation_data, callbacks)
+            return _resume(Path(resume), data, {"validation": validation_data, "test": test_data}, callbacks)
         if data is None:
             raise UsageError(
                 "no data: give the name of an embedded set (digits), a file (houses.csv), a frame or (X, y)"
             )
         if not 0 <= test_fraction < 1:
             raise UsageError(f"test_fraction: {test_fraction} is not allowed: at least 0 and below 1")
-        if task not in (None, "classification", "regression"):
-            tasks = ["classification", "regression"]
-            raise UsageError(f"task: unknown name '{task}': {did_you_mean(str(task), tasks)}")
+        check_task(task)
         start = None if from_run is None else Model.load(from_run)
         chosen = _as_recipe(recipe, Recipe() if start is None else start.recipe)
-        names = (target,) if isinstance(target, str) else None if target is None else tuple(target)
-        job = _Job(
-            data=_absolute(data) if isinstance(data, str | Path) else "",
-            target=names,
+        own = {"validation": validation_data, "test": test_data}
+        job = Job(
+            data=absolute(data) if isinstance(data, str | Path) and str(data) != "-" else "",
+            target=(target,) if isinstance(target, str) else None if target is None else tuple(target),
             task=task,
-            test_fraction=test_fraction,
-            from_file=isinstance(data, str | Path),
+            test_fraction=0 if test_data is not None else test_fraction,
+            from_file=isinstance(data, str | Path) and str(data) != "-",
             fingerprint="",
-            recipe_fingerprint=_checksum(chosen.to_toml()),
+            recipe_fingerprint=checksum(chosen.to_toml()),
+            roles=dict(roles or {}),
+            rows={"weight": weight, "group": group, "time": time},
+            options={} if options is None else asdict(options),
             from_run=None if from_run is None else str(Path(from_run).absolute()),
             start_fingerprint=None if start is None else start.fingerprint(),
+            files={
+                part: absolute(rows) if isinstance(rows, str | Path) else ""
+                for part, rows in own.items()
+                if rows is not None
+            },
+            metrics=tuple(metric.to_plain() for metric in choose_metrics(metrics)),
         )
-        return _begin(chosen, data, job, start, validation_data, callbacks, runs_dir if save else None, name)
+        return _begin(chosen, data, job, start, own, callbacks, runs_dir if save else None, name)
 
 
 def _begin(
     recipe: Recipe,
     data: Any,
-    job: _Job,
+    job: Job,
     start: Model | None,
-    validation_data: Any,
+    own: Mapping[str, Any],
     callbacks: Sequence[OnLook],
     runs_dir: str | Path | None,
     name: str | None,
 ) -> Run:
     """A new run; without `runs_dir` nothing is saved."""
-    examples = _read(data, job)
+    examples = read_examples(data, job, start)
     if runs_dir is not None:
-        job = replace(job, fingerprint=_fingerprint(examples))
-    schema, examples = _meant(examples, job, start)
-    parts, held = _parts(recipe, schema, examples, job.test_fraction, validation_data)
-    if runs_dir is not None and validation_data is not None and parts.validation is not None:
-        job = replace(job, validation_fingerprint=_fingerprint(parts.validation))
-    prepared = prepare(recipe, schema, parts, start=start)
+        job = replace(job, fingerprint=fingerprint(examples))
+    divided = divide(recipe, job, examples, start, own["validation"], own["test"])
+    if runs_dir is not None:
+        job = replace(job, fingerprints=_own_fingerprints(job, divided))
+    prepared = prepare(recipe, divided.schema, divided.parts, start=start)
     source = examples.source
-    del parts, examples  # the network's inputs are made: the raw rows need not stay in memory
+    held = _held(divided, job)
+    del divided, examples  # the network's inputs are made: the raw rows need not stay in memory
     if runs_dir is None:
         return _train(prepared, held, None, None, callbacks)
     directory = RunDirectory.create(runs_dir, name or _short_name(source))
     with directory, _told(directory):
         directory.write_recipe(recipe.to_toml())
         directory.write_status(
-            {"state": "running", "created": time.time(), "data": source, "task": schema.task, "job": job.__dict__}
+            {
+                "state": "running",
+                "created": clock(),
+                "data": source,
+                "task": prepared.schema.task,
+                "job": job.to_plain(),
+            }
         )
         return _train(prepared, held, directory, None, callbacks)
 
 
-def _read(data: Any, job: _Job) -> Examples:
-    target = job.target if job.target is None or len(job.target) > 1 else job.target[0]
-    return read(data, target=target)
+def _own_fingerprints(job: Job, divided: Divided) -> dict[str, str]:
+    parts = {"validation": divided.parts.validation, "test": divided.test}
+    return {name: fingerprint(part) for name, part in parts.items() if name in job.files and part is not None}
 
 
-def _resume(path: Path, data: Any, validation_data: Any, callbacks: Sequence[OnLook]) -> Run:
+def _held(divided: Divided, job: Job) -> _HeldOut:
+    metrics = choose_metrics(job.metrics)
+    check_metrics(metrics, divided.schema)
+    facts = {**divided.facts, "sizes": divided.sizes}
+    return _HeldOut(divided.parts.validation, divided.test, facts, metrics, divided.everything)
+
+
+def _resume(path: Path, data: Any, own: Mapping[str, Any], callbacks: Sequence[OnLook]) -> Run:
     directory = RunDirectory.open(path)
     with directory:
         status = directory.status()
         if status.get("state") == "done":
             raise RunError(f"run '{directory.name}' is done: --from {directory.name} starts a new run from its weights")
         try:
-            job = _Job(**status["job"])
+            job = Job.from_plain(status["job"])
         except (KeyError, TypeError):
             raise RunError(f"run '{directory.name}' has no record of its data: start it anew") from None
         recipe = Recipe.from_toml(directory.read_recipe())
-        if _checksum(recipe.to_toml()) != job.recipe_fingerprint:
+        if checksum(recipe.to_toml()) != job.recipe_fingerprint:
             raise RunError(
                 f"run '{directory.name}': recipe.toml was changed since the run began: put it back, or start a new run "
                 "with --recipe"
@@ -256,26 +288,27 @@ def _resume(path: Path, data: Any, validation_data: Any, callbacks: Sequence[OnL
                 f"run '{directory.name}' was trained on data handed in from Python: "
                 "give the same to train(data=…, resume=…)"
             )
-        if job.validation_fingerprint is not None and validation_data is None:
-            raise UsageError(f"run '{directory.name}' was given validation_data: give the same to train(resume=…)")
-        examples = _read(job.data if data is None else data, job)
-        if _fingerprint(examples) != job.fingerprint:
-            raise DataError(
-                f"{examples.source}: not the data with which run '{directory.name}' began: --resume needs the same rows"
-            )
+        rows = {name: job.files.get(name) or None if given is None else given for name, given in own.items()}
+        for name in job.files:
+            if rows[name] is None:
+                raise UsageError(f"run '{directory.name}' was given {name}_data: give the same to train(resume=…)")
         start = None if job.from_run is None else Model.load(job.from_run)
         if start is not None and start.fingerprint() != job.start_fingerprint:
             raise RunError(f"'{job.from_run}' is not the model any more from which run '{directory.name}' started")
-        schema, examples = _meant(examples, job, start)
-        parts, held = _parts(recipe, schema, examples, job.test_fraction, validation_data)
-        if parts.validation is not None and job.validation_fingerprint not in (None, _fingerprint(parts.validation)):
+        examples = read_examples(job.data if data is None else data, job, start)
+        if fingerprint(examples) != job.fingerprint:
             raise DataError(
-                f"{parts.validation.source}: not the validation rows with which run '{directory.name}' began"
+                f"{examples.source}: not the data with which run '{directory.name}' began: --resume needs the same rows"
             )
-        prepared = prepare(recipe, schema, parts, start=start)
+        divided = divide(recipe, job, examples, start, rows["validation"], rows["test"])
+        for name, found in _own_fingerprints(job, divided).items():
+            if found != job.fingerprints.get(name):
+                raise DataError(f"not the {name} rows with which run '{directory.name}' began")
+        prepared = prepare(recipe, divided.schema, divided.parts, start=start)
+        held = _held(divided, job)
         saved = load_checkpoint(directory.checkpoint_path)
         checkpoint = None if saved is None else Checkpoint.from_parts(prepared.template(), *saved)
-        del parts, examples
+        del divided, examples
         with _told(directory):
             directory.write_status({"state": "running", "error": None})
             return _train(prepared, held, directory, checkpoint, callbacks)
@@ -292,11 +325,11 @@ def _train(
     if directory is None:
         with interrupt_as_flag() as interrupted:
             fitted = fit(prepared, Watchers(callbacks, None, interrupted), checkpoint)
-        return _run_of(fitted, held, None, fitted.training.history)
+        return _run_of(prepared, fitted, held, None, fitted.training.history)
     # The history's table at the end needs Polars: it is imported while the program compiles, which takes longer.
     threading.Thread(target=importlib.import_module, args=("polars",), daemon=True).start()
     fitted, history = _train_recorded(prepared, directory, checkpoint, callbacks)
-    run = _run_of(fitted, held, directory.path, history)
+    run = _run_of(prepared, fitted, held, directory.path, history)
     run.model.save(directory.model_path)
     write_history_parquet(directory.history_parquet_path, history)
     write_text(directory.findings_path, to_json(list(run.findings), indent=2) + "\n")
@@ -329,9 +362,9 @@ def _train_recorded(
         def record(progress: Progress) -> None:
             nonlocal next_beat
             writer.append(progress.record())
-            if time.monotonic() >= next_beat:
+            if monotonic() >= next_beat:
                 directory.heartbeat()
-                next_beat = time.monotonic() + HEARTBEAT_SECONDS
+                next_beat = monotonic() + HEARTBEAT_SECONDS
 
         def save(reached: Checkpoint) -> None:
             writer.flush(durable=True)  # the checkpoint must never be ahead of the history
@@ -348,14 +381,24 @@ def _with_nan(record: Mapping[str, Any]) -> dict[str, Any]:
     return {name: math.nan if value is None and name not in absent else value for name, value in record.items()}
 
 
-def _run_of(fitted: Fitted, held: _HeldOut, path: Path | None, history: tuple[Mapping[str, Any], ...]) -> Run:
+def _run_of(
+    prepared: Prepared, fitted: Fitted, held: _HeldOut, path: Path | None, history: tuple[Mapping[str, Any], ...]
+) -> Run:
     model, outcome = fitted.model, fitted.training.outcome
-    validation, tested = (None if part is None else model.evaluate(part) for part in (held.validation, held.test))
-    sizes = dict(held.sizes)
-    facts = {**model.facts, "sizes": sizes, "validation": validation, "test": tested}
+    compared = {
+        name: None if part is None else compare(model, prepared, part, held.metrics)
+        for name, part in (("validation", held.validation), ("test", held.test))
+    }
+    comparison = compared["test"] or compared["validation"]
+    scores = {name: None if found is None else found["scores"] for name, found in compared.items()}
+    data = dict(held.facts)
+    facts = {**model.facts, **scores, "sizes": data.pop("sizes"), "data": data, "comparison": comparison}
     model = replace(model, facts=facts)
+    if held.everything and outcome.name not in ("diverged", "interrupted"):
+        model = refit(model, prepared, fitted, joined(held.everything, model.schema.columns))
     findings = (_divergence(outcome, fitted),) if outcome.name == "diverged" else ()
-    return Run(path, model.recipe, model.schema, model, history, outcome, validation, tested, sizes, findings)
+    told = scores["validation"], scores["test"], comparison, facts["sizes"], data
+    return Run(path, model.recipe, model.schema, model, history, outcome, *told, findings)
 
 
 def _divergence(outcome: Outcome, fitted: Fitted) -> dict[str, Any]:
@@ -389,52 +432,8 @@ def _status_at_end(run: Run) -> dict[str, Any]:
         "score_name": result.get("score"),
         "score": result.get("value"),
         "score_on": result.get("on"),
-        "ended": time.time(),
+        "ended": clock(),
     }
-
-
-def _parts(
-    recipe: Recipe, schema: Schema, examples: Examples, test_fraction: float, validation_data: Any
-) -> tuple[Parts, _HeldOut]:
-    """Test rows first, then validation rows of what is left."""
-    test = None
-    if test_fraction > 0:
-        labels = examples.targets if schema.classes is not None else None
-        kept, away = hold_out(examples.n_rows, test_fraction, generator(recipe.random_state, "test"), labels)
-        examples, test = examples.take(kept), examples.take(away)
-    if validation_data is None:
-        parts = split_validation(recipe, schema, examples)
-    else:
-        validation = read_inputs(validation_data, schema.columns, target_names=schema.target_names)
-        if validation.targets is None:
-            raise DataError(f"{validation.source}: validation needs the target {', '.join(schema.target_names)}")
-        parts = Parts(examples, validation)
-    sizes = [0 if part is None else part.n_rows for part in (parts.training, parts.validation, test)]
-    named = dict(zip(("training", "validation", "test"), sizes, strict=True))
-    return parts, _HeldOut(parts.validation, test, named)
-
-
-def _meant(examples: Examples, job: _Job, start: Model | None) -> tuple[Schema, Examples]:
-    """What the examples are for: by their content, or as the model to start from has it, their columns in its order.
-
-    Raises:
-        RunError: The data have other columns or another number of targets than the model.
-    """
-    if start is None:
-        return infer_schema(examples, job.task), examples  # type: ignore[arg-type]
-    schema = start.schema
-    missing = [column for column in schema.columns if column not in examples.columns]
-    extra = [column for column in examples.columns if column not in schema.columns]
-    if missing or extra:
-        said = [f"lack {', '.join(missing)}"] if missing else []
-        said += [f"have {', '.join(extra)} more"] if extra else []
-        raise RunError(f"{examples.source}: not the model's columns: the data {' and '.join(said)}")
-    if len(examples.target_names) != len(schema.target_names):
-        raise RunError(f"{examples.source}: the model is for {schema.task} of {', '.join(schema.target_names)}")
-    if schema.classes is None:
-        infer_schema(examples, "regression")  # refuses what is no number
-    order = [examples.columns.index(column) for column in schema.columns]
-    return schema, replace(examples, inputs=examples.inputs[:, order], columns=schema.columns)
 
 
 def _as_recipe(recipe: Recipe | Mapping[str, Any] | str | Path | None, base: Recipe) -> Recipe:
@@ -447,26 +446,5 @@ def _as_recipe(recipe: Recipe | Mapping[str, Any] | str | Path | None, base: Rec
     return base.change(recipe)
 
 
-def _absolute(data: str | Path) -> str:
-    """A file's path as it will be found again from another folder; an embedded set's name as it is."""
-    return str(data) if data in EMBEDDED else str(Path(data).absolute())
-
-
 def _short_name(source: str) -> str:
     return Path(source).stem or "data"
-
-
-def _checksum(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _fingerprint(examples: Examples) -> str:
-    """A checksum of columns, inputs and targets, by which a resumed run knows its data."""
-    digest = hashlib.sha256(repr((examples.columns, examples.target_names, examples.inputs.shape)).encode())
-    digest.update(np.ascontiguousarray(examples.inputs).data)
-    targets = examples.targets
-    if targets is not None:
-        digest.update(
-            repr(targets.tolist()).encode() if targets.dtype == object else np.ascontiguousarray(targets).tobytes()
-        )
-    return digest.hexdigest()

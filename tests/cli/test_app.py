@@ -221,7 +221,7 @@ def test_ctrl_c_before_training_is_one_word(tmp_path: Path) -> None:
     program = (
         "import signal, entrena.data\n"
         "def read(*a, **k): signal.raise_signal(signal.SIGINT)\n"
-        "import entrena.run; entrena.run.read = read\n"
+        "import entrena.job; entrena.job.read = read\n"
         "import sys; sys.argv[1:] = ['train', 'iris', '--json']\n"
         "from entrena.cli import main; main()"
     )

@@ -34,8 +34,8 @@ def test_each_set_is_shown_as_it_is(name: str, entrena: Entrena) -> None:
     examples = EMBEDDED[name].load()
     assert examples.targets is not None
     assert told["names"] == [*examples.columns, told["target"]]
-    assert (told["rows"], told["columns"]) == examples.inputs.shape
-    assert told["first_rows"][4] == [*examples.inputs[4].tolist(), examples.targets[4].item()]
+    assert (told["rows"], told["columns"]) == examples.inputs.matrix.shape
+    assert told["first_rows"][4] == [*examples.inputs.matrix[4].tolist(), examples.targets[4].item()]
 
 
 def test_the_classes_are_counted(entrena: Entrena) -> None:
@@ -49,7 +49,7 @@ def test_what_is_written_is_read_back(suffix: str, entrena: Entrena) -> None:
     said = entrena("data", "iris", "-o", f"i{suffix}")
     assert said == (0, "", f"150 rows in i{suffix}; the target is species\n")
     back, iris = read(f"i{suffix}", target="species"), EMBEDDED["iris"].load()
-    np.testing.assert_array_equal(back.inputs, iris.inputs)
+    np.testing.assert_array_equal(np.stack([column.values for column in back.inputs], 1), iris.inputs.matrix)
     assert back.targets is not None
     assert iris.targets is not None
     assert back.targets.tolist() == iris.targets.tolist()

@@ -22,6 +22,7 @@ def test_classification_scores(entrena: Entrena, moons_run: Path) -> None:
     p = model.predict_proba(moons.inputs)
     expected = {
         "accuracy": metrics.accuracy_score(moons.targets, p.argmax(axis=1)),
+        "balanced_accuracy": metrics.balanced_accuracy_score(moons.targets, p.argmax(axis=1)),
         "log_loss": metrics.log_loss(moons.targets, p),
         "roc_auc": metrics.roc_auc_score(moons.targets, p[:, 1]),
     }
@@ -32,9 +33,10 @@ def test_classification_scores(entrena: Entrena, moons_run: Path) -> None:
     lines = entrena("evaluate", moons_run, "moons").out.splitlines()
     assert lines[:2] == ["  task  classification of moon", "  data  moons, 1,000 rows"]
     assert lines[4:] == [
-        f"  accuracy  {expected['accuracy']:.4f}",
-        f"  log loss  {expected['log_loss']:.4f}",
-        f"  ROC AUC   {expected['roc_auc']:.4f}",
+        f"  accuracy           {expected['accuracy']:.4f}",
+        f"  balanced accuracy  {expected['balanced_accuracy']:.4f}",
+        f"  log loss           {expected['log_loss']:.4f}",
+        f"  ROC AUC            {expected['roc_auc']:.4f}",
     ]
 
 

@@ -33,7 +33,9 @@ def test_it_tells_what_was_decided_the_scores_and_what_to_type_next(entrena: Ent
     assert re.fullmatch(r"  end       All 3 epochs were run\..* \(\d+\.\d+ s\)", lines[4])
     assert lines[5] == f"  saved in  {run}"
     assert lines[7].split() == ["validation", "test"]
-    assert [line.split("  ")[1] for line in lines[8:11]] == ["accuracy", "log loss", "ROC AUC"]
+    assert [line.split("  ")[1] for line in lines[8:12]] == ["accuracy", "balanced accuracy", "log loss", "ROC AUC"]
+    assert lines[13].split("  ")[1] == "accuracy"
+    assert [line.split("  ")[1] for line in lines[14:17]] == ["network", "linear model", "majority class"]
     assert f"entrena predict {run} new.csv -o out.csv" in said.out
     assert f"entrena show {run}" in said.out
     test = Model.load(run).facts["test"]
@@ -47,7 +49,7 @@ def test_it_tells_what_was_decided_the_scores_and_what_to_type_next(entrena: Ent
 
 def test_the_scores_of_a_regression(entrena: Entrena) -> None:
     said = entrena("train", "diabetes", *SHORT)
-    assert [line.split()[0] for line in said.out.splitlines()[8:11]] == ["RMSE", "MAE", "R²"]
+    assert [line.split()[0] for line in said.out.splitlines()[8:11]] == ["R²", "RMSE", "MAE"]
     assert "  task      regression of progression from 10 columns\n" in said.out
 
 
@@ -61,8 +63,10 @@ def test_the_json_is_one_object_with_all_that_happened(entrena: Entrena) -> None
     assert Path(told["model"]).is_file()
     assert (told["task"], told["seed"], told["n_epochs"]) == ("classification", 7, 3)
     assert told["outcome"] == {"name": "out_of_epochs", "sentence": "All 3 epochs were run."}
-    assert told["result"] == {"score": "accuracy", "value": told["test"]["accuracy"], "on": "test"}
-    assert set(told["test"]) == {"accuracy", "log_loss", "roc_auc"}
+    assert told["result"]["value"] == told["test"]["accuracy"] == told["comparison"]["models"]["network"]["value"]
+    assert (told["result"]["score"], told["result"]["on"]) == ("accuracy", "test")
+    assert set(told["test"]) == {"accuracy", "balanced_accuracy", "log_loss", "roc_auc"}
+    assert [column["role"] for column in told["columns"]] == ["number", "number"]
     assert told["validation"] is None
     assert told["rows"] == {"training": 800, "validation": 0, "test": 200}
     assert told["seconds"] > 0

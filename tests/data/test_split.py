@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entrena.data import hold_out
+from entrena.data.examples import Examples
+from entrena.data.split import hold_out, hold_out_groups, hold_out_last, split_rows
+from entrena.data.table import Table
+from entrena.data.values import Place
 from entrena.errors import DataError
 
 shares = st.floats(0, 1, exclude_min=True, exclude_max=True)
@@ -66,3 +71,56 @@ def test_refused(generator):
     for share in (0, 1, -0.1, 1.5):
         with pytest.raises(ValueError, match="share must be above 0 and below 1"):
             hold_out(10, share, generator)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 6), min_size=2, max_size=60), st.floats(0.05, 0.95), st.integers(0, 100))
+def test_groups_stay_together(groups, share, seed):
+    groups = np.array(groups)
+    if len(np.unique(groups)) < 2:
+        with pytest.raises(DataError, match="^holding groups out needs at least 2 groups, the rows have one$"):
+            hold_out_groups(groups, share, np.random.default_rng(seed))
+        return
+    kept, held = hold_out_groups(groups, share, np.random.default_rng(seed))
+    assert len(kept) and len(held)
+    assert np.array_equal(np.sort(np.concatenate([kept, held])), np.arange(len(groups)))
+    assert not set(groups[kept]) & set(groups[held])
+
+
+def test_groups_of_equal_size_give_the_share(generator):
+    groups = np.repeat(np.arange(50), 4)
+    kept, held = hold_out_groups(groups, 0.2, generator)
+    assert (len(kept), len(held)) == (160, 40)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 9), min_size=2, max_size=60), st.floats(0.05, 0.95))
+def test_the_last_in_time_are_held_out(times, share):
+    times = np.array(times)
+    if len(np.unique(times)) < 2:
+        with pytest.raises(DataError, match="needs at least 2 different times, the rows have one$"):
+            hold_out_last(times, share)
+        return
+    kept, held = hold_out_last(times, share)
+    assert len(kept) and len(held)
+    assert np.array_equal(np.sort(np.concatenate([kept, held])), np.arange(len(times)))
+    assert times[kept].max() < times[held].min()
+    # No other cut between two moments comes closer to the share.
+    sizes = [int((times >= moment).sum()) for moment in np.unique(times)[1:]]
+    assert abs(len(held) - share * len(times)) <= min(abs(size - share * len(times)) for size in sizes) + 1e-9
+
+
+def test_dates_are_times_as_well():
+    days = np.array(["2024-03-01", "2024-01-01", "2024-02-01", "2024-04-01"], "datetime64[us]")
+    assert [rows.tolist() for rows in hold_out_last(days, 0.25)] == [[0, 1, 2], [3]]
+
+
+def test_times_come_before_groups_and_groups_before_classes(generator):
+    table = Table.of_array(np.zeros((8, 1)), ["x"], Place("t"))
+    classes, groups, times = np.array([0, 1] * 4), np.array([0, 0, 0, 0, 1, 1, 1, 1]), np.arange(8)[::-1]
+    every = Examples(table, classes, ("y",), "t", None, groups, times)
+    assert split_rows(every, 0.25, generator, stratify=True)[1].tolist() == [0, 1]
+    grouped = replace(every, times=None)
+    assert split_rows(grouped, 0.4, generator, stratify=True)[1].tolist() in ([0, 1, 2, 3], [4, 5, 6, 7])
+    plain = split_rows(replace(grouped, groups=None), 0.25, generator, stratify=True)[1]
+    assert sorted(classes[plain].tolist()) == [0, 1]

@@ -22,7 +22,7 @@ from entrena.estimators.base import _flat
 from entrena.recipe import keys
 
 QUICK = {"hidden": (16,), "max_epochs": 30}
-NOT_FOR = {"classifier": {"target_scale"}, "regressor": {"target_coding", "class_weight"}}
+NOT_FOR = {"classifier": {"target_scale"}, "regressor": {"target_coding", "class_weight", "calibration"}}
 
 
 @pytest.mark.parametrize(("estimator", "kind"), [(NetworkClassifier, "classifier"), (NetworkRegressor, "regressor")])
@@ -145,8 +145,10 @@ def test_messages():
         NetworkClassifier().fit(X, np.zeros(len(X)))
     with pytest.raises(NotFittedError):
         NetworkClassifier().predict(X)
-    with pytest.raises(ValueError, match="NaN"):
-        NetworkRegressor().fit(np.full((4, 2), np.nan), np.arange(4.0))
+    with pytest.raises(ValueError, match="infinity"):
+        NetworkRegressor().fit(np.full((4, 2), np.inf), np.arange(4.0))
+    with pytest.raises(DataError, match="column 'x0' has 4 missing values, the first in row 1"):
+        NetworkRegressor(missing="refuse").fit(np.full((4, 2), np.nan), np.arange(4.0))
     with pytest.raises(ValueError, match="at least one non-zero"):
         NetworkClassifier(**QUICK).fit(X, y, sample_weight=np.zeros(len(X)))
 
@@ -205,7 +207,7 @@ def test_huge_targets_train_with_losses_relative_to_their_variance():
     [
         ("hidden_layer_sizes", "has no parameter 'hidden_layer_sizes': 'hidden_layer_sizes' is called 'hidden' here"),
         ("activatoin", "has no parameter 'activatoin': no such key: did you mean 'activation'?"),
-        ("dropout", "has no parameter 'dropout': not in this version of entrena yet"),
+        ("residual", "has no parameter 'residual': not in this version of entrena yet"),
     ],
 )
 def test_unknown_parameters_are_explained(parameter, message):

@@ -9,7 +9,10 @@ import pytest
 from pydantic import ValidationError
 
 from entrena.preprocessing import (
+    CALIBRATIONS,
+    CATEGORIES,
     CENTER,
+    MISSING,
     SCALES,
     TARGET_CODINGS,
     TARGET_SCALES,
@@ -17,15 +20,21 @@ from entrena.preprocessing import (
     TargetSettings,
 )
 
-REGISTRIES = [CENTER, SCALES, TARGET_CODINGS, TARGET_SCALES]
+REGISTRIES = [CENTER, SCALES, MISSING, CATEGORIES, TARGET_CODINGS, TARGET_SCALES, CALIBRATIONS]
 
 
 def test_defaults():
-    assert InputSettings().model_dump(mode="json") == {"center": True, "scale": "standard"}
+    assert InputSettings().model_dump(mode="json") == {
+        "center": True,
+        "scale": "standard",
+        "missing": "indicator",
+        "categories": "auto",
+    }
     assert TargetSettings().model_dump(mode="json") == {
         "target_coding": "one_hot",
         "target_scale": "standard",
         "class_weight": None,
+        "calibration": "none",
     }
 
 
@@ -45,7 +54,15 @@ def test_every_key_is_described_and_nothing_else_is_allowed(model):
 
 @pytest.mark.parametrize("registry", REGISTRIES, ids=lambda registry: registry.key)
 def test_entries_say_what_they_are(registry):
-    assert registry.key in {"inputs.center", "inputs.scale", "targets.target_coding", "targets.target_scale"}
+    assert registry.key in {
+        "inputs.center",
+        "inputs.scale",
+        "inputs.missing",
+        "inputs.categories",
+        "targets.target_coding",
+        "targets.target_scale",
+        "targets.calibration",
+    }
     for entry in registry.values():
         assert entry.formula and entry.meaning.endswith(".")
         assert not set(entry.other_names) & set(registry)
@@ -58,6 +75,15 @@ def test_entries_say_what_they_are(registry):
         ({"scale": "zscore"}, "'zscore' is called 'standard' here"),
         ({"scale": "minmax"}, "'minmax' is called 'min_max' here"),
         ({"scale": "standart"}, "unknown name 'standart': did you mean 'standard'?"),
+        ({"missing": "SimpleImputer"}, "'SimpleImputer' is called 'impute' here"),
+        ({"missing": "MissingIndicator"}, "'MissingIndicator' is called 'indicator' here"),
+        ({"missing": "none"}, "unknown name 'none': there are indicator, impute, refuse"),
+        ({"categories": "get_dummies"}, "'get_dummies' is called 'one_hot' here"),
+        ({"categories": "OrdinalEncoder"}, "'OrdinalEncoder' is called 'embedding' here"),
+        (
+            {"categories": {"name": "auto", "most_levels": 0}},
+            "most_levels: 0 is not allowed: a whole number at least 1 and at most 1,000",
+        ),
     ],
 )
 def test_other_names_are_explained(given, message):

@@ -121,3 +121,26 @@ def test_the_row_of_a_tiny_weight_is_there(large):
 def test_huge_weights_stay_in_range():
     found = column_statistics(np.array([[1.0], [3.0]]), np.array([1e308, 1.7e308]))
     assert found.mean[0] == pytest.approx(1 + 2 * 1.7 / 2.7, rel=1e-15)
+
+
+def test_pieces_cover_the_rows_and_have_many_of_them_where_columns_are_many():
+    for n_rows, n_columns in ((0, 3), (1, 1), (100_000, 30), (5000, 784), (300, 100_000), (7, 10**7)):
+        found = list(statistics.pieces(n_rows, n_columns))
+        assert [row for start, stop in found for row in range(start, stop)] == list(range(n_rows))
+    # A piece of a wide table is of several blocks, and no larger than fits the memory.
+    assert next(statistics.pieces(5000, 784)) == (0, 3 * (2**18 // 784))
+    assert max(stop - start for start, stop in statistics.pieces(300, 100_000)) * 100_000 <= statistics.MOST_VALUES
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_results_come_in_order_and_the_first_error_is_told(n_threads, monkeypatch):
+    monkeypatch.setattr(statistics, "_usable_cores", lambda: n_threads)
+    parts = [(start, start + 1) for start in range(20)]
+    assert list(statistics.in_pieces(lambda start, stop: start * 10 + stop, parts)) == [k * 11 + 1 for k in range(20)]
+
+    def fail(start, stop):
+        if start >= 5:
+            raise DataError(f"row {start}")
+
+    with pytest.raises(DataError, match="^row 5$"):
+        list(statistics.in_pieces(fail, parts))

@@ -63,7 +63,7 @@ def _plain(embedded: EmbeddedSet) -> dict[str, Any]:
 def _columns(examples: Examples) -> dict[str, np.ndarray]:
     """The set's columns by name, the target last."""
     assert examples.targets is not None
-    inputs = {column: examples.inputs[:, k] for k, column in enumerate(examples.columns)}
+    inputs = {column.name: column.values for column in examples.inputs}
     return {**inputs, examples.target_names[0]: examples.targets}
 
 

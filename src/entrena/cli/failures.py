@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from entrena.cli.output import print_json
+from entrena.cli.output import print_json, visible
 from entrena.errors import EntrenaError, RecipeError, did_you_mean
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -51,7 +51,7 @@ def complain(message: str) -> None:
     colored = sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     word = "\033[1;31mError:\033[0m" if colored else "Error:"
     with suppress(OSError):
-        print(word, message, file=sys.stderr, flush=True)
+        print(word, visible(message), file=sys.stderr, flush=True)
 
 
 def end_of_pipe() -> int:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from entrena.errors import shortened
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -12,14 +14,45 @@ if TYPE_CHECKING:
 
 WIDE = 1000  # characters of a line that no person but a program reads
 
+LONGEST_NAME = 40  # characters of a column's name among others
+
+# As in the registry of scores, which would bring JAX into commands that only read files; a test compares them.
 SCORE_NAMES = {
-    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
     "log_loss": "log loss",
+    "brier": "Brier score",
     "roc_auc": "ROC AUC",
+    "average_precision": "average precision",
+    "f1": "F1",
+    "f1_macro": "macro F1",
+    "mcc": "MCC",
     "rmse": "RMSE",
     "mae": "MAE",
+    "median_absolute_error": "median absolute error",
+    "max_error": "greatest error",
+    "mape": "MAPE",
+    "rmsle": "RMSLE",
+    "pinball": "pinball loss",
     "r2": "R²",
+    "explained_variance": "explained variance",
 }
+
+IN_THE_TARGETS_UNIT = ("rmse", "mae", "median_absolute_error", "max_error", "pinball")
+
+MODEL_NAMES = {"network": "network", "linear": "linear model", "majority": "majority class", "mean": "mean"}
+
+
+def visible(text: str) -> str:
+    r"""A text that may come from a file, with what would steer the terminal or turn the direction of writing shown.
+
+    >>> print(visible("a\x1b[31mb\u202ec"))
+    a\x1b[31mb\u202ec
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        sign if sign.isprintable() or sign == "\n" else sign.encode("unicode_escape").decode() for sign in text
+    )
 
 
 def print_json(value: Mapping[str, object]) -> None:
@@ -70,7 +103,7 @@ def print_table(
         title = header[i]
         table.add_column(title, justify="right" if title in right else "left", no_wrap=title not in wrapped)
     for row in rows:
-        table.add_row(*(row[i] for i in shown))
+        table.add_row(*(visible(row[i]) for i in shown))
     _print_indented(console, table, indent)
 
 
@@ -82,7 +115,7 @@ def print_facts(console: Console, facts: Sequence[tuple[str, str]], *, indent: i
     table.add_column(style="cyan", no_wrap=True)
     table.add_column(overflow="fold")
     for name, said in facts:
-        table.add_row(name, said)
+        table.add_row(name, visible(said))
     _print_indented(console, table, indent)
 
 
@@ -102,13 +135,37 @@ def print_scores(console: Console, parts: Mapping[str, Mapping[str, float] | Non
     """Prints a table of scores: a line for each score, a column for each part of the data that has any."""
     there = {part: scores for part, scores in parts.items() if scores}
     names = next(iter(there.values()), {})
-    rows = [[SCORE_NAMES.get(name, name), *(score(name, scores[name]) for scores in there.values())] for name in names]
+    rows = [[score_title(name), *(score(name, scores[name]) for scores in there.values())] for name in names]
     print_table(console, ["", *there], rows, right=list(there))
+
+
+def print_comparison(console: Console, comparison: Mapping[str, Any]) -> None:
+    """Prints the leading score of the network and of the simple models beside it, with intervals."""
+    name = comparison["score"]
+    title = score_title(name)
+    rows = []
+    for model, found in comparison["models"].items():
+        lead = found.get("lead")
+        better = "" if lead is None else " … ".join(score(name, lead[end]) for end in ("low", "high"))
+        interval = " … ".join(score(name, found[end]) for end in ("low", "high"))
+        rows.append([MODEL_NAMES[model], score(name, found["value"]), interval, better])
+    print_table(
+        console,
+        (title, "", "95 % interval", "network better by"),
+        rows,
+        right=("", "95 % interval", "network better by"),
+    )
 
 
 def print_line(console: Console, name: str, command: str) -> None:
     """Prints a command to type; one that is longer than the line stays in one piece, to be copied."""
     console.print(f"  {name:<10}  {command}", soft_wrap=True)
+
+
+def score_title(name: str) -> str:
+    """A score as people call it, with its settings: `pinball loss(alpha=0.9)`."""
+    bare, bracket, settings = name.partition("(")
+    return SCORE_NAMES.get(bare, bare) + bracket + settings
 
 
 def number(value: float | None) -> str:
@@ -126,7 +183,8 @@ def score(name: str, value: float | None) -> str:
     """A score: shares to four decimals, errors in the target's units to four digits that count."""
     if value is None or value != value:
         return "–"
-    return number(value) if name in ("rmse", "mae") or abs(value) >= 1000 else f"{value:.4f}"
+    of_unit = name.partition("(")[0] in IN_THE_TARGETS_UNIT
+    return number(value) if of_unit or abs(value) >= 1000 else f"{value:.4f}"
 
 
 def count(n: int, thing: str) -> str:
@@ -161,7 +219,7 @@ def listed(names: Sequence[object], most: int = 8) -> str:
     >>> listed(range(20), most=4)
     '0, 1, 2 … 19'
     """
-    texts = [str(name) for name in names]
+    texts = [shortened(str(name), LONGEST_NAME) for name in names]
     if len(texts) <= most:
         return ", ".join(texts)
     return ", ".join(texts[: most - 1]) + f" … {texts[-1]}"

@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from entrena.cli.options import RUNS_DIR, Debug, Json, RunName, RunsDir
+from entrena.cli.options import (
+    RUNS_DIR,
+    DateOrder,
+    Debug,
+    Decimal,
+    Encoding,
+    Json,
+    Missing,
+    RunName,
+    RunsDir,
+    Separator,
+    Thousands,
+    read_options,
+)
 from entrena.cli.output import count, print_json
 from entrena.cli.run_names import find_model
 from entrena.cli.table_file import check_suffix, write_table
@@ -17,18 +30,37 @@ from entrena.errors import UsageError
 if TYPE_CHECKING:
     import numpy as np
 
+    from entrena.data import Table
     from entrena.model import Model
+
+# What makes a cell a formula; with the tab and the carriage return behind which one can hide.
+RUN_BY_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def predict(
     run: RunName,
-    data: Annotated[str, typer.Argument(metavar="DATA", help="A CSV or Parquet file with the model's input columns.")],
+    data: Annotated[
+        str, typer.Argument(metavar="DATA", help="A table with the model's input columns; - reads the standard input.")
+    ],
     output: Annotated[
         str | None, typer.Option("-o", "--output", metavar="FILE", help="A .csv or .parquet file; else CSV is printed.")
     ] = None,
     probabilities: Annotated[
         bool, typer.Option("--probabilities/--no-probabilities", help="A column for the probability of each class.")
     ] = True,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the table's own columns in front.")] = False,
+    excel_safe: Annotated[
+        bool,
+        typer.Option(
+            "--excel-safe", help="Put a ' before texts that a spreadsheet would run: those with = + - @ first."
+        ),
+    ] = False,
+    separator: Separator = None,
+    decimal: Decimal = None,
+    thousands: Thousands = None,
+    encoding: Encoding = None,
+    missing: Missing = None,
+    date_order: DateOrder = None,
     runs_dir: RunsDir = RUNS_DIR,
     as_json: Json = False,
     debug: Debug = False,
@@ -42,11 +74,21 @@ def predict(
         raise UsageError(f"-o {output}: that is the table itself, and its columns would be lost: name another file")
     path = find_model(run, runs_dir)
 
-    from entrena.data import read_inputs
+    from entrena.data import read_columns, read_inputs
     from entrena.model import Model
 
     model = Model.load(path)
-    columns = predictions(model, read_inputs(data, model.schema.columns).inputs, probabilities)
+    options = read_options(separator, decimal, thousands, encoding, missing, date_order)
+    if keep:
+        table = read_columns(data, options=options, text_columns=model.schema.text_columns)
+        columns = with_own(
+            table, predictions(model, read_inputs(table, model.schema, targets=False).inputs, probabilities)
+        )
+    else:
+        inputs = read_inputs(data, model.schema, targets=False, options=options).inputs
+        columns = predictions(model, inputs, probabilities)
+    if excel_safe:
+        columns = safe_for_spreadsheets(columns)
     n_rows = len(next(iter(columns.values())))
     if output is not None or not as_json:
         write_table(columns, output)
@@ -66,12 +108,12 @@ def predict(
         print(f"{count(n_rows, 'prediction')} in {output}", file=sys.stderr)
 
 
-def predictions(model: Model, inputs: np.ndarray, with_probabilities: bool) -> dict[str, np.ndarray]:
+def predictions(model: Model, inputs: Table, with_probabilities: bool) -> dict[str, np.ndarray]:
     """The columns of a table of predictions, by name.
 
     Args:
         model: The trained network.
-        inputs: [rows, columns] numbers.
+        inputs: The rows.
         with_probabilities: Whether each class gets a column.
     """
     import numpy as np
@@ -87,3 +129,30 @@ def predictions(model: Model, inputs: np.ndarray, with_probabilities: bool) -> d
     if with_probabilities:
         columns |= {f"probability_{label}": p[:, k] for k, label in enumerate(schema.classes)}
     return columns
+
+
+def with_own(table: Table, predicted: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The columns of a table, then those of its predictions.
+
+    Raises:
+        UsageError: The table has a column of such a name.
+    """
+    taken = [name for name in predicted if name in table.names]
+    if taken:
+        raise UsageError(f"--keep: {table.place.source} has a column '{taken[0]}' of its own: rename it first")
+    return {**{column.name: column.as_written() for column in table}, **predicted}
+
+
+def safe_for_spreadsheets(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Texts and names that a spreadsheet would take for a formula, with a ' in front."""
+    import numpy as np
+
+    def safe(text: object) -> object:
+        return f"'{text}" if isinstance(text, str) and text[:1] in RUN_BY_SPREADSHEETS else text
+
+    return {
+        str(safe(name)): values
+        if values.dtype.kind not in "UO"
+        else np.array([safe(value) for value in values.tolist()], object)
+        for name, values in columns.items()
+    }

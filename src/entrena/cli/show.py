@@ -15,6 +15,7 @@ from entrena.cli.output import (
     listed,
     number,
     open_console,
+    print_comparison,
     print_facts,
     print_json,
     print_scores,
@@ -26,6 +27,8 @@ from entrena.errors import ModelFileError, RunError
 if TYPE_CHECKING:
     from entrena.storage import RunDirectory
 
+
+INPUT_ROLES = ("number", "boolean", "category", "date")  # as in data.roles, which would bring NumPy
 
 SECTIONS = ("random_state", "inputs", "targets", "network", "training", "rate", "regularization")
 
@@ -91,7 +94,8 @@ def _model(path: Path, header: Mapping[str, Any]) -> dict[str, Any]:
         "task": schema["task"],
         "target": schema["target_names"],
         "classes": schema["classes"],
-        "columns": schema["columns"],
+        "columns": [name for name, role, _ in schema["roles"] if role in INPUT_ROLES],
+        "roles": [{"name": name, "role": role, "reason": reason} for name, role, reason in schema["roles"]],
         "layers": layers,
         "n_weights": sum(layer["weights"] for layer in layers),
         **header["facts"],
@@ -112,9 +116,19 @@ def _print(described: Mapping[str, Any]) -> None:
         parts = {part: model.get(part) for part in ("validation", "test")}
         if any(parts.values()):
             console.print()
-            print_scores(console, parts)
+            leading = (model.get("comparison") or {}).get("score")
+            print_scores(console, {part: _leading_first(scores, leading) for part, scores in parts.items()})
+        if model.get("comparison"):
+            console.print()
+            print_comparison(console, model["comparison"])
     console.print()
     print_facts(console, _recipe_lines(described["recipe"]))
+
+
+def _leading_first(scores: Mapping[str, float] | None, leading: str | None) -> Mapping[str, float] | None:
+    if not scores or leading not in scores:
+        return scores
+    return {leading: scores[leading], **scores}
 
 
 def _layer(layer: Mapping[str, Any]) -> list[str]:

@@ -36,7 +36,7 @@ def write_table(columns: Mapping[str, np.ndarray], output: str | None) -> None:
 
     from entrena.storage import write_bytes
 
-    table, buffer = polars.DataFrame(dict(columns)), BytesIO()
+    table, buffer = polars.DataFrame(dict(columns), nan_to_null=True), BytesIO()
     if output is not None and Path(output).suffix.lower() == ".parquet":
         table.write_parquet(buffer)
     else:

@@ -7,14 +7,30 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from entrena.cli.data_facts import data_facts, repeated_facts
 from entrena.cli.failures import DONE, FAILED, INTERRUPTED, complain
-from entrena.cli.options import RUNS_DIR, Debug, Json, RunsDir
+from entrena.cli.options import (
+    RUNS_DIR,
+    DateOrder,
+    Debug,
+    Decimal,
+    Encoding,
+    Json,
+    Metric,
+    Missing,
+    RunsDir,
+    Separator,
+    Thousands,
+    metric_choices,
+    read_options,
+)
 from entrena.cli.output import (
     count,
     duration,
     listed,
     number,
     open_console,
+    print_comparison,
     print_facts,
     print_json,
     print_line,
@@ -31,7 +47,11 @@ if TYPE_CHECKING:
 def train(
     data: Annotated[
         str | None,
-        typer.Argument(metavar="DATA", help="A CSV or Parquet file, or an embedded set such as digits (entrena data)."),
+        typer.Argument(
+            metavar="DATA",
+            help="A table (CSV, TSV, Parquet, Arrow, JSON lines, Excel; - reads the standard input), or an embedded "
+            "set such as digits (entrena data).",
+        ),
     ] = None,
     target: Annotated[
         list[str] | None,
@@ -42,6 +62,31 @@ def train(
     task: Annotated[
         str | None, typer.Option(metavar="TASK", help="classification or regression, where the data do not tell.")
     ] = None,
+    roles: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--role",
+            metavar="COLUMN=ROLE",
+            help="What a column is: number, category, boolean, date, text, identifier, ignore, weight, group or time; "
+            "repeatable.  [default: found from the training rows]",
+        ),
+    ] = None,
+    weight: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="The column that says how much each row counts.")
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Rows with equal values here stay on one side of every split."),
+    ] = None,
+    time: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Split by time: the last rows are the test rows.")
+    ] = None,
+    separator: Separator = None,
+    decimal: Decimal = None,
+    thousands: Thousands = None,
+    encoding: Encoding = None,
+    missing: Missing = None,
+    date_order: DateOrder = None,
     recipe: Annotated[
         str | None, typer.Option("-r", "--recipe", metavar="FILE", help="A recipe, .toml or .json.")
     ] = None,
@@ -54,9 +99,15 @@ def train(
         float | None,
         typer.Option(metavar="SHARE", help="Share of the rows put aside for the final score.  [default: 0.2]"),
     ] = None,
+    test: Annotated[str | None, typer.Option(metavar="FILE", help="Test rows of your own.")] = None,
+    no_test: Annotated[bool, typer.Option("--no-test", help="Put no rows aside for a final score.")] = False,
     validation: Annotated[
         str | None, typer.Option(metavar="FILE", help="Validation rows of your own.  [default: the recipe decides]")
     ] = None,
+    metric: Metric = None,
+    refit: Annotated[
+        bool, typer.Option("--refit", help="Once the score is known, train the delivered model on all rows.")
+    ] = False,
     resume: Annotated[str | None, typer.Option(metavar="RUN", help="Go on with a run that was stopped.")] = None,
     start: Annotated[
         str | None, typer.Option("--from", metavar="RUN", help="Start from the weights of a run or model file.")
@@ -76,14 +127,33 @@ def train(
 
     entrena train --resume last
     """
+    options = {
+        "separator": separator,
+        "decimal": decimal,
+        "thousands": thousands,
+        "encoding": encoding,
+        "missing": missing,
+        "date_order": date_order,
+    }
     if resume is None:
         if data is None:
             raise UsageError("nothing to train on: entrena train houses.csv --target price, or entrena train digits")
+        if no_test and (test is not None or test_fraction is not None):
+            raise UsageError("--no-test puts no rows aside: leave out --test and --test-fraction")
+        if test is not None and test_fraction is not None:
+            raise UsageError("--test names the test rows: leave out --test-fraction")
+        share = 0.2 if test_fraction is None else test_fraction
         arguments: dict[str, Any] = {
-            "recipe": _recipe(recipe, settings or [], seed, start, runs_dir),
+            "recipe": _recipe(recipe, [*(settings or []), *(["refit=true"] if refit else [])], seed, start, runs_dir),
             "target": tuple(target) if target else None,
             "task": task,
-            "test_fraction": 0.2 if test_fraction is None else test_fraction,
+            "roles": _roles(roles or []),
+            "weight": weight,
+            "group": group,
+            "time": time,
+            "options": read_options(**options),  # type: ignore[arg-type]
+            "test_fraction": 0.0 if no_test else share,
+            "metrics": metric_choices(metric),
             "from_run": None if start is None else find_model(start, runs_dir),
             "runs_dir": runs_dir,
             "name": name,
@@ -93,12 +163,19 @@ def train(
         began: dict[str, Any] = {
             "--target": target,
             "--task": task,
+            "--role": roles,
+            "--weight": weight,
+            "--group": group,
+            "--time": time,
+            **{f"--{option.replace('_', '-')}": value for option, value in options.items()},
             "--recipe": recipe,
             "--set": settings,
             "--seed": seed,
             "--from": start,
+            "--metric": metric,
         }
         began |= {"--test-fraction": test_fraction, "--name": name, "--no-save": no_save or None}
+        began |= {"--no-test": no_test or None, "--refit": refit or None}
         given = [option for option, value in began.items() if value not in (None, [])]
         if given:
             raise UsageError(f"--resume goes on with the run as it began: leave out {', '.join(given)}")
@@ -106,7 +183,8 @@ def train(
 
     from entrena.run import train as train_run
 
-    run = train_run(data=data, validation_data=validation, verbose=not (quiet or as_json), **arguments)
+    own = {"validation_data": validation, "test_data": test}
+    run = train_run(data=data, **own, verbose=not (quiet or as_json), **arguments)
     if as_json:
         print_json(describe(run))
     elif not quiet:
@@ -135,6 +213,17 @@ def _recipe(file: str | None, settings: list[str], seed: int | None, start: str 
     return Model.load(find_model(start, runs_dir)).recipe.change(changes)
 
 
+def _roles(typed: list[str]) -> dict[str, str]:
+    """`COLUMN=ROLE` as a mapping; a column's name may hold an equals sign, a role does not."""
+    roles = {}
+    for each in typed:
+        column, sign, role = each.rpartition("=")
+        if not sign or not column:
+            raise UsageError(f"--role {each}: write COLUMN=ROLE, such as --role zip=category")
+        roles[column] = role
+    return roles
+
+
 def describe(run: Run) -> dict[str, Any]:
     """A run as the JSON of `entrena train`."""
     return {
@@ -146,8 +235,11 @@ def describe(run: Run) -> dict[str, Any]:
         "best_epoch": run.model.facts["best_epoch"],
         "seconds": run.seconds,
         "rows": dict(run.sizes),
+        "data": dict(run.data),
+        "columns": [{"name": role.name, "role": role.role, "reason": role.reason} for role in run.schema.roles],
         "validation": run.validation,
         "test": run.test,
+        "comparison": run.comparison,
         "findings": [dict(finding) for finding in run.findings],
         "model": None if run.path is None else str(run.path / "model.safetensors"),
         "program": run.model.facts["program"],
@@ -163,6 +255,9 @@ def _print(run: Run) -> None:
     if run.validation or run.test:
         console.print()
         print_scores(console, {"validation": run.validation, "test": run.test})
+    if run.comparison is not None:
+        console.print()
+        print_comparison(console, run.comparison)
     if run.path is None:
         return
     path = shlex.quote(str(run.path))
@@ -181,10 +276,14 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     hidden = f", {recipe.network.activation}" if recipe.network.hidden else ""
     rate = f"{recipe.rate.schedule} rate {number(float(facts['learning_rate']))}"
     told = [
+        *data_facts(run.data, run.schema),
         ("task", f"{run.task} of {listed(schema.target_names)}{classes} from {count(len(schema.columns), 'column')}"),
         ("rows", ", ".join(used)),
+        *repeated_facts(run.data),
         ("network", f"{sizes}{hidden}; {count(network.n_weights, 'weight')}"),
         ("training", f"{recipe.training.optimizer}, batches of {facts['batch_size']:,}, {rate}, seed {facts['seed']}"),
         ("end", f"{run.outcome.sentence} ({duration(run.seconds)})"),
     ]
+    if "refit" in facts:
+        told.append(("refit", f"on all {facts['refit']['rows']:,} rows, {count(facts['refit']['epochs'], 'epoch')}"))
     return told if run.path is None else [*told, ("saved in", str(run.path))]

@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from entrena.data.table import Column, Table, text_of
 from entrena.data.values import (
     NUMERIC_KINDS,
     Place,
-    blocks,
     check_finite,
+    check_not_infinite,
     column_of_numbers,
-    exact_float,
+    holds_numbers,
+    is_missing,
     labels,
 )
 from entrena.errors import DataError
 
+# A network's inputs are a dense table; a sparse matrix that would be larger is refused.
+MOST_DENSE_BYTES = 8 * 2**30
+
 
 def as_array(values: Any, what: str) -> np.ndarray:
-    """Values as a NumPy array, without a copy where they are one.
+    """Values as a NumPy array, without a copy where they are one; a sparse matrix becomes a dense one.
 
     Raises:
-        DataError: Rows have different lengths, or the values are a sparse matrix.
+        DataError: Rows have different lengths, or a sparse matrix would not fit the memory.
     """
     if hasattr(values, "toarray"):
-        raise DataError(f"{what}: sparse matrices cannot be used yet; hand in .toarray()")
+        return _dense(values, what)
     try:
         with warnings.catch_warnings():
             # A masked or subclassed array may warn; what it holds is checked value by value below.
@@ -37,24 +43,35 @@ def as_array(values: Any, what: str) -> np.ndarray:
         raise DataError(f"{what} cannot be read as an array: {error}") from None
 
 
+def _dense(matrix: Any, what: str) -> np.ndarray:
+    n_bytes = math.prod(matrix.shape) * max(8, np.dtype(matrix.dtype).itemsize)
+    if n_bytes > MOST_DENSE_BYTES:
+        raise DataError(
+            f"{what}: the sparse matrix of {matrix.shape[0]:,} × {matrix.shape[1]:,} values would take "
+            f"{n_bytes / 2**30:,.0f} GB as inputs of a network: take fewer columns"
+        )
+    return np.asarray(matrix.toarray())
+
+
 def input_names(n_columns: int) -> tuple[str, ...]:
     """The names that the columns of an array get, from x0 on."""
     return tuple(f"x{column}" for column in range(n_columns))
 
 
-def inputs_of(values: Any, columns: Sequence[str] | None, place: Place) -> np.ndarray:
-    """Inputs as [rows, columns] finite numbers.
+def inputs_of(values: Any, columns: Sequence[str] | None, place: Place) -> Table:
+    """Inputs as a table.
 
     Args:
-        values: What the user gave.
+        values: What the user gave: numbers, NaN where one is missing; or an array of objects, whose columns hold
+            numbers or texts.
         columns: The columns' names, or None for x0, x1, …
         place: Where they come from.
 
     Returns:
-        float64, or float32 where that loses nothing. An array that is right already is returned as it is.
+        The table; an array of numbers is not copied.
 
     Raises:
-        DataError: No rows, no columns, not two-dimensional, or a value that is no finite number.
+        DataError: No rows, no columns, not two-dimensional, or a value that cannot be used.
     """
     array = as_array(values, place.source)
     if array.ndim != 2:
@@ -66,26 +83,33 @@ def inputs_of(values: Any, columns: Sequence[str] | None, place: Place) -> np.nd
         place.refuse(f"there are no input columns (the inputs have shape {array.shape})")
     names = columns or input_names(array.shape[1])
     if array.dtype.kind in NUMERIC_KINDS:
-        check_finite(array, names, place)
-        return _as_float(array, names, place)
+        check_not_infinite(array, names, place)
+        return Table.of_array(_as_float(array), names, place)
     if array.dtype.names is not None:
         place.refuse("inputs are a structured array; hand in a table (Polars, pandas) or a plain array")
-    parts = [column_of_numbers(array[:, j], name, place) for j, name in enumerate(names)]
-    stacked = np.stack(parts, axis=1, dtype=np.float64)
-    check_finite(stacked, names, place)
-    return stacked
+    return Table(tuple(_column(array[:, j], name, place) for j, name in enumerate(names)), place)
 
 
-def _as_float(array: np.ndarray, names: Sequence[str], place: Place) -> np.ndarray:
-    kind = exact_float([array.dtype])
-    if array.dtype == kind:
-        return array
-    with np.errstate(over="ignore"):
-        converted = array.astype(kind)
-    # Only a float longer than 64 bits can have become infinite here.
-    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
-        check_finite(converted, names, place)
-    return converted
+def _as_float(array: np.ndarray) -> np.ndarray:
+    """Numbers in an array that NumPy computes with as it is: floats longer than 64 bits become float64."""
+    return array.astype(np.float64) if array.dtype.kind == "f" and array.dtype.itemsize > 8 else array
+
+
+def _column(values: np.ndarray, name: str, place: Place) -> Column:
+    """A column of an array of texts or objects: numbers where all that is not missing is one, else texts."""
+    if values.dtype.kind == "M":
+        return Column(name, "date", values.astype("datetime64[us]"))
+    if values.dtype.kind not in "OUT":
+        place.refuse_text(name, values[0], 0)
+    if holds_numbers(values):
+        numbers = column_of_numbers(values, name, place, missing=np.nan)
+        return Column(name, "number", numbers)
+    missing = np.array([is_missing(value) for value in values], bool)
+    texts = [text_of(value) for value in values[~missing]]
+    levels, codes = np.unique(texts, return_inverse=True) if texts else (np.array([], str), [])
+    numbered = np.full(len(values), -1, np.int32)
+    numbered[~missing] = codes
+    return Column(name, "text", numbered, tuple(levels.tolist()))
 
 
 def targets_of(
@@ -124,12 +148,3 @@ def targets_of(
         stacked = np.stack(columns, axis=1, dtype=np.float64)
     check_finite(stacked, several, place)
     return stacked, several
-
-
-def stack_columns(parts: Sequence[np.ndarray], names: Sequence[str], place: Place) -> np.ndarray:
-    """Columns side by side as one [rows, columns] array of finite numbers, row after row in memory."""
-    out = np.empty((len(parts[0]), len(parts)), exact_float(part.dtype for part in parts))
-    for rows in blocks(*out.shape):
-        np.stack([part[rows] for part in parts], axis=1, out=out[rows], casting="unsafe")
-    check_finite(out, names, place)
-    return out

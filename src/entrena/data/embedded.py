@@ -15,6 +15,8 @@ from typing import Literal
 import numpy as np
 
 from entrena.data.examples import Examples
+from entrena.data.table import Table
+from entrena.data.values import Place
 from entrena.errors import DataError
 
 
@@ -53,7 +55,8 @@ def _shipped(name: str) -> Path:
 
 
 def _examples(name: str, inputs: np.ndarray, targets: np.ndarray, columns: Sequence[str], target_name: str) -> Examples:
-    return Examples(np.ascontiguousarray(inputs), targets, tuple(columns), (target_name,), name)
+    table = Table.of_array(np.ascontiguousarray(inputs), tuple(columns), Place(name))
+    return Examples(table, targets, (target_name,), name)
 
 
 def _load_digits() -> Examples:

@@ -1,32 +1,51 @@
-"""Files: CSV and Parquet as Polars frames, and what to say of a file that cannot be read."""
+"""Files: which there are, what they hold, and the table that comes of it."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
+import os
+import stat
+import sys
+from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
 
+from entrena.data.column_files import read_arrow, read_parquet
+from entrena.data.dialect import ReadOptions
+from entrena.data.excel import OLD_EXCEL, ZIP, is_excel, read_excel
+from entrena.data.frames import check_names
+from entrena.data.json_lines import read_json_lines
+from entrena.data.limits import check_size, most_bytes
+from entrena.data.packed import PIECE, is_packed, unpack
+from entrena.data.rows import refuse_malformed
+from entrena.data.table import Table
+from entrena.data.text_files import read_text
 from entrena.errors import DataError, UsageError, nearest
 
-if TYPE_CHECKING:
-    import polars as pl
+STANDARD_INPUT = "-"
 
-SUFFIXES = (".csv", ".parquet")
+TEXT, JSON_LINES, PARQUET, ARROW, EXCEL = "text", "JSON lines", "Parquet", "Arrow", "Excel"
 
-# From so many rows Polars guesses the types of a CSV file's columns; where a later row does not fit, all rows are
-# looked at, which takes ten times as long.
-ROWS_TO_GUESS_TYPES = 1000
-
-# The first bytes of files that carry the wrong name.
-_SIGNATURES = {
-    b"PAR1": "a Parquet file: name it .parquet",
-    b"PK\x03\x04": "a zip archive or an Excel file: export it as CSV",
-    b"\x1f\x8b": "compressed with gzip: unpack it",
-    b"\xd0\xcf\x11\xe0": "an old Excel file: export it as CSV",
-    b"\xff\xfe": "text in UTF-16: save it as UTF-8",
-    b"\xfe\xff": "text in UTF-16: save it as UTF-8",
+FORMATS = {
+    ".csv": TEXT,
+    ".tsv": TEXT,
+    ".txt": TEXT,
+    ".parquet": PARQUET,
+    ".arrow": ARROW,
+    ".feather": ARROW,
+    ".ipc": ARROW,
+    ".jsonl": JSON_LINES,
+    ".ndjson": JSON_LINES,
+    ".xlsx": EXCEL,
+    ".xls": EXCEL,
 }
+PACKED = (".gz", ".zst")
+SUFFIXES = tuple(FORMATS)
+
+# How the formats that can be told begin; Arrow streams begin with the mark of a message.
+_SIGNATURES = {b"PAR1": PARQUET, b"ARROW1": ARROW, b"\xff\xff\xff\xff": ARROW, OLD_EXCEL: EXCEL, ZIP: EXCEL}
+_BEGINS_WITH = {PARQUET: "PAR1", ARROW: "ARROW1", EXCEL: "the mark of a zip archive"}
+
+FOUND = ReadOptions()
 
 
 def find_file(source: str | Path, other_names: tuple[str, ...] = ()) -> Path:
@@ -39,31 +58,55 @@ def find_file(source: str | Path, other_names: tuple[str, ...] = ()) -> Path:
     Raises:
         UsageError: There is no such file, it is a directory, or its suffix is unknown.
     """
-    path = Path(source).expanduser()
-    if path.is_dir():
-        raise UsageError(f"{source} is a directory; name one file, {' or '.join(SUFFIXES)}")
-    if not path.exists():
+    try:
+        path = Path(source).expanduser()
+        exists = path.exists()
+    except (OSError, ValueError, RuntimeError):
+        # A name that no file can have: too long, with a NUL, of a user who does not exist.
+        raise UsageError(f"there is no file {str(source)[:200]!r}") from None
+    if not exists:
         raise UsageError(_no_such_file(source, path, other_names))
-    if not path.is_file():
-        raise UsageError(f"{source} is no ordinary file")
-    if path.suffix.lower() not in SUFFIXES:
-        kind = f"files that end in {path.suffix}" if path.suffix else "files without a suffix"
-        raise UsageError(f"{source}: {kind} cannot be read yet; {' and '.join(SUFFIXES)} can")
+    _check_ordinary(path, str(source))
+    if format_of(path) is None:
+        inner = Path(path.stem) if path.suffix.lower() in PACKED else path
+        kind = f"files that end in {inner.suffix}" if inner.suffix else "files without a suffix"
+        raise UsageError(
+            f"{source}: {kind} cannot be read; {_suffixes('and')} can, and texts packed as {' or '.join(PACKED)}"
+        )
     return path
+
+
+def _check_ordinary(path: Path, source: str) -> None:
+    """Raises a UsageError for all that only looks like a file: opening a pipe would wait for ever."""
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise UsageError(f"{source} is a directory; name one file, {_suffixes('or')}")
+    if not stat.S_ISREG(mode):
+        raise UsageError(f"{source} is no ordinary file; what comes through a pipe is read as - (standard input)")
+
+
+def _suffixes(word: str) -> str:
+    return f"{', '.join(SUFFIXES[:-1])} {word} {SUFFIXES[-1]}"
+
+
+def format_of(path: Path) -> str | None:
+    """The format that a file's name says, whether it is packed or not."""
+    inner = Path(path.stem) if path.suffix.lower() in PACKED else path
+    return FORMATS.get(inner.suffix.lower())
 
 
 def _no_such_file(source: str | Path, path: Path, other_names: tuple[str, ...]) -> str:
     if not path.parent.is_dir():
         return f"there is no file {source}: its folder {path.parent} does not exist"
     try:
-        files = [entry.name for entry in path.parent.iterdir() if entry.suffix.lower() in SUFFIXES]
+        files = [entry.name for entry in path.parent.iterdir() if format_of(entry) is not None]
     except OSError:
         files = []
     is_bare_name = "." not in path.name and str(source) == path.name
     what = "data set or file" if is_bare_name else "file"
     # Stems: two names that share no more than ".csv" are not alike.
-    by_stem = {Path(name).stem: name for name in (*files, *(other_names if is_bare_name else ()))}
-    like = nearest(path.stem, by_stem)
+    by_stem = {name.split(".")[0] or name: name for name in (*files, *(other_names if is_bare_name else ()))}
+    like = nearest(path.name.split(".")[0] or path.name, by_stem)
     close = None if like is None else by_stem[like]
     if close is not None:
         meant = close if close in other_names else str(path.parent / close)
@@ -72,148 +115,94 @@ def _no_such_file(source: str | Path, path: Path, other_names: tuple[str, ...]) 
     return f"there is no {what} {source}{embedded}"
 
 
-def read_file(path: Path) -> pl.DataFrame:
-    """A CSV or Parquet file as a frame; names and types are Polars', values are not checked.
+def read_file(source: str | Path, options: ReadOptions = FOUND, *, text_columns: Collection[str] = ()) -> Table:
+    """A file as a table.
+
+    Args:
+        source: Its path, or `-` for what comes through standard input.
+        options: How a text file is written, as far as the user says.
+        text_columns: Columns that come as texts as they are written: `007` stays `007`.
 
     Raises:
+        UsageError: It is no ordinary file, or nothing comes through standard input.
         DataError: The file is empty, damaged, or not what its name says.
     """
+    if str(source) == STANDARD_INPUT:
+        return _read_standard_input(options, text_columns)
+    # Absolute: no library shall take a name for an address or for a home directory.
+    path = Path(source).absolute()
+    name = path.name
     try:
-        with path.open("rb") as file:
-            start = file.read(4)
+        if not path.exists():
+            raise UsageError(_no_such_file(source, path, ()))
+        _check_ordinary(path, str(source))
+        return _read(path, name, format_of(path) or TEXT, options, text_columns)
     except OSError as error:
-        raise DataError(f"{path.name} cannot be read: {error.strerror}") from None
-    if not start:
-        raise DataError(f"{path.name} is empty")
-    return _read_parquet(path, start) if path.suffix.lower() == ".parquet" else _read_csv(path, start)
+        raise DataError(f"{name} cannot be read: {error.strerror or error}") from None
 
 
-def _read_parquet(path: Path, start: bytes) -> pl.DataFrame:
-    import polars as pl
-
-    if start != b"PAR1":
-        raise DataError(f"{path.name} is not a Parquet file: it does not begin with PAR1")
-    try:
-        return pl.read_parquet(path, glob=False, hive_partitioning=False)
-    # Polars panics on some damaged files, and its PanicException is no Exception.
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
-        raise DataError(f"{path.name} is a damaged Parquet file ({_first_line(error)})") from None
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__
-
-
-def _read_csv(path: Path, start: bytes) -> pl.DataFrame:
-    import polars as pl
-
-    for signature, meaning in _SIGNATURES.items():
-        if start.startswith(signature):
-            raise DataError(f"{path.name} is not a CSV file but {meaning}")
-    header = _read_header(path)
-    try:
-        try:
-            frame = pl.read_csv(path, glob=False, infer_schema_length=ROWS_TO_GUESS_TYPES)
-        except pl.exceptions.ComputeError:
-            frame = pl.read_csv(path, glob=False, infer_schema_length=None)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        refuse_malformed(path)
-        raise DataError(f"{path.name} cannot be read as CSV ({_first_line(error)})") from None
-    if len(header) != frame.width:
-        raise DataError(f"{path.name}: the header has {len(header)} names and the table {frame.width} columns")
-    # Polars renames equal names; these were checked to be distinct.
-    frame.columns = header
-    return _without_empty_end(frame)
-
-
-def _read_header(path: Path) -> list[str]:
-    """The names in the first row that is not blank, without spaces around them."""
-    header = next((fields for _, fields in _rows(path) if fields), None)
-    if header is None:
-        raise DataError(f"{path.name} is empty")
-    names = [name.strip() for name in header]
-    if len(names) == 1:
-        for separator, word in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
-            if separator in names[0]:
-                raise DataError(f"{path.name}: values are separated by {word}; they must be separated by commas")
-    distinct = len(set(names)) == len(names)
-    if all(_is_number(name) for name in names) and not (distinct and all(name.isdecimal() for name in names)):
-        raise DataError(
-            f"{path.name}: the first row holds numbers ({', '.join(names[:4])}, …); it must name the columns"
-        )
-    check_names(names, path.name)
-    return names
-
-
-def check_names(names: list[str], source: str) -> None:
-    """Raises a DataError where a column has no name or two have the same."""
-    seen: dict[str, int] = {}
-    for number, name in enumerate(names, start=1):
-        if not name:
-            raise DataError(
-                f"{source}: column {number} has no name; name it or leave it out "
-                "(pandas writes row numbers so: to_csv(…, index=False) leaves them out)"
-            )
-        if name in seen:
-            raise DataError(f"{source}: columns {seen[name]} and {number} are both called '{name}'; names must differ")
-        seen[name] = number
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _without_empty_end(frame: pl.DataFrame) -> pl.DataFrame:
-    """Without blank lines at the end of the file, which hold no data."""
-    n_rows = frame.height
-    while n_rows and all(value is None for value in frame.row(n_rows - 1)):
-        n_rows -= 1
-    return frame.head(n_rows)
-
-
-def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The file's rows as the user counts them, read by Python's own reader: slow, and it says what is wrong."""
-    csv.field_size_limit(2**31 - 1)
-    number = 0
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            for number, fields in enumerate(csv.reader(file, strict=True), start=1):
-                yield number, fields
-    except UnicodeDecodeError:
-        raise DataError(f"{path.name} is not a CSV file in UTF-8: {_not_utf8(path)}; save it as CSV in UTF-8") from None
-    except csv.Error as error:
-        raise DataError(f"{path.name}: row {number + 1} is malformed: {error}") from None
-    except OSError as error:
-        raise DataError(f"{path.name} cannot be read: {error.strerror}") from None
-
-
-def _not_utf8(path: Path) -> str:
+def _read(path: Path, name: str, expected: str | None, options: ReadOptions, text_columns: Collection[str]) -> Table:
+    """Reads a file that may be packed; its first bytes count for more than its name."""
     with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                return f"line {number} holds the byte 0x{line[error.start]:02x}"
-    return "it ends in the middle of a character"
+        start = file.read(64)
+    if not start:
+        raise DataError(f"{name} is empty")
+    if is_packed(start):
+        return _read_packed(path, name, expected, options, text_columns)
+    actual = _format_by_start(start)
+    if actual == EXCEL and start.startswith(ZIP) and not is_excel(path):
+        raise DataError(f"{name} is a zip archive: unpack it, and name the file that was in it")
+    if actual is None:
+        if expected in _BEGINS_WITH:
+            raise DataError(f"{name} is not {_a(expected)} file: it does not begin with {_BEGINS_WITH[expected]}")
+        actual = expected or (JSON_LINES if start.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{") else TEXT)
+    if actual == TEXT:
+        return read_text(path, name, options, text_columns)
+    if actual == JSON_LINES:
+        return read_json_lines(path, name, options, text_columns)
+    if actual == EXCEL:
+        return read_excel(path, name, options, text_columns)
+    return (read_parquet if actual == PARQUET else read_arrow)(path, name, text_columns)
 
 
-def refuse_malformed(path: Path) -> None:
-    """Raises a DataError that names the first row of a CSV file that does not fit its header, if there is one."""
-    n_columns = 0
-    blank = None
-    for number, fields in _rows(path):
-        if not n_columns:
-            n_columns = len(fields)
-        elif not fields:
-            # A blank line is only one in the middle when something follows it.
-            blank = blank or number
-        elif blank is not None:
-            raise DataError(f"{path.name}: row {blank} is blank; delete the line")
-        elif len(fields) != n_columns:
-            values = f"{len(fields)} value{'s' if len(fields) > 1 else ''}"
-            raise DataError(f"{path.name}: row {number} has {values}, the header has {n_columns}")
+def _a(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "AE" else f"a {kind}"
+
+
+def _format_by_start(start: bytes) -> str | None:
+    return next((kind for signature, kind in _SIGNATURES.items() if start.startswith(signature)), None)
+
+
+def _read_packed(
+    path: Path, name: str, expected: str | None, options: ReadOptions, text_columns: Collection[str]
+) -> Table:
+    with TemporaryDirectory(prefix="entrena-") as folder:
+        unpacked = Path(folder, "unpacked")
+        with unpacked.open("wb") as out:
+            unpack(path, out, name)
+        with unpacked.open("rb") as file:
+            if is_packed(file.read(4)):
+                raise DataError(f"{name} is packed twice: unpack it once")
+        return _read(unpacked, name, expected, options, text_columns)
+
+
+def _read_standard_input(options: ReadOptions, text_columns: Collection[str]) -> Table:
+    """Reads what is piped in; its format is found from its first bytes."""
+    name = "standard input"
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageError(
+            "- reads the table from standard input, and nothing is piped in: entrena train - --target NAME < table.csv"
+        )
+    most = most_bytes()
+    with TemporaryDirectory(prefix="entrena-") as folder:
+        copy = Path(folder, "input")
+        n_bytes = 0
+        with copy.open("wb") as out:
+            while piece := os.read(sys.stdin.fileno(), PIECE):
+                n_bytes += len(piece)
+                check_size(n_bytes, most, name, "sends")
+                out.write(piece)
+        return _read(copy, name, None, options, text_columns)
+
+
+__all__ = ["STANDARD_INPUT", "check_names", "find_file", "read_file", "refuse_malformed"]

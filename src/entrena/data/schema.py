@@ -1,14 +1,16 @@
-"""Schema: which columns a model reads, what it predicts, and the classes there are."""
+"""Schema: what each column is to a model, what it predicts, and the classes there are."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from entrena.data.examples import Examples
+from entrena.data.roles import ColumnRole
+from entrena.data.table import text_of
 from entrena.errors import DataError, did_you_mean
 
 Task = Literal["classification", "regression"]
@@ -20,52 +22,90 @@ FEW_CLASSES = 20
 # Below this many classes nobody is asked whether they are meant as classes.
 MANY_CLASSES = 100
 
+# An output for each class: so many are still a table of targets that fits the memory.
+MOST_CLASSES = 2_000
+
+# A class is rare where it has less than this share of what it would have if all were equally frequent.
+RARE = 0.5
+
 
 @dataclass(frozen=True)
 class Schema:
     """What a model reads and what it predicts.
 
     Attributes:
-        columns: The names of the input columns, in the order of the inputs.
+        roles: The role of every column of the source beside the targets, those that are left out included.
         target_names: The names of the targets.
         task: `classification` or `regression`.
         classes: The classes in sorted order, as plain Python values; None for regression.
+        shares: How large a share of the training rows' weight each class has; None for regression.
     """
 
-    columns: tuple[str, ...]
+    roles: tuple[ColumnRole, ...]
     target_names: tuple[str, ...]
     task: Task
     classes: tuple[Label, ...] | None = None
+    shares: tuple[float, ...] | None = None
+
+    @property
+    def inputs(self) -> tuple[ColumnRole, ...]:
+        """The roles of the input columns, in the order of the inputs."""
+        return tuple(role for role in self.roles if role.is_input)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the input columns."""
+        return tuple(role.name for role in self.inputs)
+
+    @property
+    def left_out(self) -> tuple[ColumnRole, ...]:
+        """The columns that the model does not read."""
+        return tuple(role for role in self.roles if not role.is_input)
+
+    @property
+    def text_columns(self) -> frozenset[str]:
+        """The columns, targets included, whose texts count as they are written: `007` is not 7."""
+        names = [role.name for role in self.inputs if role.role == "category"]
+        if self.classes is not None and any(isinstance(label, str) for label in self.classes):
+            names += self.target_names
+        return frozenset(names)
+
+    @property
+    def is_unbalanced(self) -> bool:
+        """Whether a class is rare: it has less than half of an equal share of the training rows."""
+        return self.shares is not None and min(self.shares) < RARE / len(self.shares)
 
     def to_plain(self) -> dict[str, Any]:
         """The schema as lists and texts for JSON; `from_plain` gives it back."""
         return {
-            "columns": list(self.columns),
+            "roles": [[role.name, role.role, role.reason] for role in self.roles],
             "target_names": list(self.target_names),
             "task": self.task,
             "classes": None if self.classes is None else list(self.classes),
+            "shares": None if self.shares is None else list(self.shares),
         }
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Schema:
         """The schema that `to_plain` wrote."""
-        classes = plain["classes"]
+        classes, shares = plain["classes"], plain["shares"]
         return cls(
-            tuple(plain["columns"]),
+            tuple(ColumnRole(*role) for role in plain["roles"]),
             tuple(plain["target_names"]),
             plain["task"],
             None if classes is None else tuple(classes),
+            None if shares is None else tuple(shares),
         )
 
 
 def infer_schema(examples: Examples, task: Task | None = None) -> Schema:
-    """What the examples ask for: classes or numbers.
+    """What the examples ask for: classes or numbers. The roles of the columns are still to be found.
 
     Texts and truth values are classes, and so are whole numbers where there are at most 20 distinct ones. Everything
     else, and several targets, are numbers to predict; of numbers with a decimal point only 0.0 and 1.0 are classes.
 
     Args:
-        examples: The training data, with targets.
+        examples: All the data, with targets.
         task: The task, where the user says it.
 
     Raises:
@@ -79,25 +119,40 @@ def infer_schema(examples: Examples, task: Task | None = None) -> Schema:
     if targets.ndim == 2:
         if task == "classification":
             raise DataError(f"{source}: {targets.shape[1]} targets are regression; classification has one target")
-        return Schema(examples.columns, names, "regression")
+        return Schema((), names, "regression")
     target = f"{source}: target '{names[0]}'"
     if task == "regression":
         if targets.dtype.kind in "UT":
             raise DataError(f"{target} holds text, such as '{targets[0]}'; regression needs numbers")
         _refuse_constant(targets, target)
-        return Schema(examples.columns, names, "regression")
+        return Schema((), names, "regression")
     values = np.unique(targets)
     if task is None and not _are_classes(values):
         _refuse_constant(targets, target)
-        return Schema(examples.columns, names, "regression")
+        return Schema((), names, "regression")
     if len(values) < 2:
         raise DataError(f"{target} holds one class only, {values[0].item()!r}; classification needs at least two")
+    if len(values) > MOST_CLASSES:
+        raise DataError(
+            f"{target} has {len(values):,} classes; at most {MOST_CLASSES:,} can be learned: join rare ones, or is it "
+            "a number (--task regression)?"
+        )
     if len(values) > max(MANY_CLASSES, len(targets) // 2):
         raise DataError(
             f"{target} has {len(values):,} distinct values in {len(targets):,} rows: too many for classes; "
             "a class needs several rows, a number to predict is regression"
         )
-    return Schema(examples.columns, names, "classification", tuple(value.item() for value in values))
+    return Schema((), names, "classification", tuple(value.item() for value in values))
+
+
+def with_training(schema: Schema, roles: Sequence[ColumnRole], training: Examples) -> Schema:
+    """The schema with what only the training rows may say: the columns' roles, and the classes' shares."""
+    shares = None
+    if schema.classes is not None and training.targets is not None:
+        numbers = class_numbers(training.targets, schema.classes, source=training.source)
+        weight = np.bincount(numbers, training.weight, len(schema.classes))
+        shares = tuple(float(share) for share in weight / weight.sum())
+    return replace(schema, roles=tuple(roles), shares=shares)
 
 
 def _refuse_constant(targets: np.ndarray, target: str) -> None:
@@ -116,7 +171,8 @@ def _are_classes(values: np.ndarray) -> bool:
 def class_numbers(labels: np.ndarray, classes: tuple[Label, ...], *, source: str = "targets") -> np.ndarray:
     """The number of each label's class, from 0 in the order of `classes`.
 
-    Labels are compared as Python compares them, so 1, 1.0 and true are the same class.
+    Labels are compared as Python compares them, so 1, 1.0 and true are the same class. Where the classes are texts and
+    the labels numbers, or the other way round, as when one file writes "1" and another 1, their texts are compared.
 
     Args:
         labels: [rows] labels.
@@ -132,6 +188,9 @@ def class_numbers(labels: np.ndarray, classes: tuple[Label, ...], *, source: str
     number_of = {label: number for number, label in enumerate(classes)}
     distinct, inverse = np.unique(labels, return_inverse=True)
     plain = [value.item() if isinstance(value, np.generic) else value for value in distinct]
+    if any(isinstance(value, str) for value in plain) != any(isinstance(label, str) for label in classes):
+        number_of = {text_of(label): number for label, number in number_of.items()}  # type: ignore[misc]
+        plain = [text_of(value) for value in plain]
     for value in plain:
         if value not in number_of:
             texts = [label for label in classes if isinstance(label, str)]

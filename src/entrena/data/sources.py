@@ -6,49 +6,85 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from entrena.data.arrays import as_array, input_names, inputs_of, targets_of
+from entrena.data.dialect import ReadOptions
 from entrena.data.embedded import EMBEDDED
 from entrena.data.examples import Examples
-from entrena.data.files import find_file, read_file
-from entrena.data.tables import PolarsTable, Table, as_table, is_frame
+from entrena.data.files import STANDARD_INPUT, find_file, read_file
+from entrena.data.frames import frame_table, is_frame
+from entrena.data.schema import Schema
+from entrena.data.table import Column, Table, as_numbers, as_texts
+from entrena.data.targets import read_targets
 from entrena.data.values import Place
-from entrena.errors import DataError, UsageError, did_you_mean, nearest
+from entrena.errors import DataError, UsageError, did_you_mean, nearest, shortened
 
 MOST_NAMES = 30
 
+FOUND = ReadOptions()
 
-def read(source: Any, *, target: str | Sequence[str] | None = None) -> Examples:
+
+@dataclass(frozen=True)
+class RowColumns:
+    """Columns that say something of the rows themselves, and are no inputs.
+
+    Attributes:
+        weight: How much each row counts.
+        group: Which rows belong together.
+        time: When each row was; this column stays an input as well.
+    """
+
+    weight: str | None = None
+    group: str | None = None
+    time: str | None = None
+
+
+NO_ROW_COLUMNS = RowColumns()
+
+
+def read(
+    source: Any,
+    *,
+    target: str | Sequence[str] | None = None,
+    rows: RowColumns = NO_ROW_COLUMNS,
+    options: ReadOptions = FOUND,
+    text_columns: frozenset[str] = frozenset(),
+) -> Examples:
     """Reads training data.
 
     Args:
-        source: The name of an embedded data set; the path of a CSV or Parquet file; a frame (Polars, pandas, …); or
-            a tuple (X, y) of arrays or frames.
+        source: The name of an embedded data set; the path of a table, or `-` for the standard input; a frame (Polars,
+            pandas, Arrow, …); or a tuple (X, y) of arrays or frames.
         target: The column to predict, or several. Embedded data sets know theirs; with (X, y) it names y.
+        rows: The columns with weights, groups and times.
+        options: How a text file is written, where that is not to be found from the file.
+        text_columns: Columns whose values are texts as they are written.
 
     Returns:
-        The examples: every column that is no target is an input.
+        The examples: every column that is no target, weight or group. Rows whose target is missing are left out and
+        counted.
 
     Raises:
         UsageError: There is no such file, data set or column, or the target was not said.
         DataError: The data cannot be used as they are.
 
     >>> iris = read("iris")
-    >>> iris.inputs.shape, iris.target_names
-    ((150, 4), ('species',))
+    >>> iris.n_rows, iris.columns[0], iris.target_names
+    (150, 'sepal length (cm)', ('species',))
     """
     names = _target_names(target)
     if isinstance(source, str) and source in EMBEDDED:
-        return _embedded(source, names)
+        return _with_rows(_embedded(source, names), rows)
     if isinstance(source, tuple):
-        return _pair(source, names)
+        return _with_rows(_pair(source, names), rows)
     if not isinstance(source, str | Path) and not is_frame(source):
         raise UsageError(f"cannot train on {_kind(source)}: hand in (X, y), a table with target=…, or a file's name")
-    table, where = _table(source)
+    table, where = _table(source, options, text_columns)
     if names is None:
         raise UsageError(
             f"{where}: which column is to be predicted? say --target NAME (in Python target=NAME); "
@@ -60,47 +96,64 @@ def read(source: Any, *, target: str | Sequence[str] | None = None) -> Examples:
     columns = tuple(name for name in table.names if name not in names)
     if not columns:
         raise DataError(f"{where}: no input column is left beside the target {_listed(names)}")
-    _check_rows(table, where)
-    return Examples(table.numbers(columns), _table_targets(table, names), columns, names, where)
+    return _with_rows(_examples(table, columns, names, where), rows)
 
 
-def read_inputs(source: Any, columns: Sequence[str], *, target_names: Sequence[str] = ()) -> Examples:
+def read_inputs(
+    source: Any,
+    schema: Schema,
+    *,
+    targets: bool = True,
+    options: ReadOptions = FOUND,
+    rows: RowColumns = NO_ROW_COLUMNS,
+) -> Examples:
     """Reads data for a trained model.
 
     Args:
         source: As for `read`, or inputs without targets.
-        columns: The model's input columns. They are picked by name, in any order, and others are ignored; an array has
-            no names, so its columns are counted.
-        target_names: The model's targets; they are read when all of them are there.
+        schema: The model's. Its input columns are picked by name, in any order, and others are ignored; an array has no
+            names, so its columns are counted.
+        targets: Whether targets are wanted.
+        options: How a text file is written.
+        rows: Columns with weights, groups and times; they are read where they are there.
 
     Returns:
-        The examples; targets are None where `target_names` is empty or one of them is not there.
+        The examples. Targets are None where they are not wanted or one of them is not there; else the rows whose target
+        is missing are left out and counted.
 
     Raises:
         UsageError: There is no such file or data set, or a column is not there.
         DataError: The data cannot be used as they are.
     """
-    names, wanted = tuple(columns), tuple(target_names)
+    names, wanted = schema.columns, schema.target_names
     if isinstance(source, str) and source in EMBEDDED:
         return _embedded_inputs(EMBEDDED[source].load(), names, wanted)
     if isinstance(source, tuple):
-        inputs, targets = _two(source)
-        examples = read_inputs(inputs, names)
-        if targets is None or not wanted:
+        inputs, given = _two(source)
+        examples = read_inputs(inputs, schema, targets=False)
+        if given is None or not targets:
             return examples
-        values, wanted = targets_of(_values(targets), wanted, examples.n_rows, examples.source)
-        return Examples(examples.inputs, values, names, wanted, examples.source)
-    if isinstance(source, str | Path) or is_frame(source):
-        table, where = _table(source)
+        values, wanted = targets_of(_values(given), wanted, examples.n_rows, examples.source)
+        return Examples(examples.inputs, values, wanted, examples.source)
+    if isinstance(source, str | Path | Table) or is_frame(source):
+        table, where = _table(source, options, schema.text_columns)
         _check_columns(names, table.names, where)
         _check_rows(table, where)
-        present = bool(wanted) and all(name in table.names for name in wanted)
-        targets = _table_targets(table, wanted) if present else None
-        return Examples(table.numbers(names), targets, names, wanted if present else (), where)
+        if not targets or not all(name in table.names for name in wanted):
+            return Examples(table.pick(names), None, (), where)
+        examples = _with_rows(_examples(table, table.names, wanted, where, known=schema), rows, where_there=True)
+        return examples.pick(names)
     array = as_array(source, "array")
     if array.ndim == 2 and array.shape[1] != len(names):
         raise DataError(f"array: the inputs have {array.shape[1]} columns, the model was trained on {len(names)}")
-    return Examples(inputs_of(array, names, Place("array")), None, names, (), "array")
+    return Examples(inputs_of(array, names, Place("array")), None, (), "array")
+
+
+def read_columns(source: Any, *, options: ReadOptions = FOUND, text_columns: frozenset[str] = frozenset()) -> Table:
+    """All columns of a file, a frame or an embedded set, as they are: for `predict --keep`."""
+    if isinstance(source, str) and source in EMBEDDED:
+        return EMBEDDED[source].load().inputs
+    return _table(source, options, text_columns)[0]
 
 
 def _target_names(target: str | Sequence[str] | None) -> tuple[str, ...] | None:
@@ -115,18 +168,18 @@ def _target_names(target: str | Sequence[str] | None) -> tuple[str, ...] | None:
     return names
 
 
-def _table(source: Any) -> tuple[Table, str]:
+def _table(source: Any, options: ReadOptions, text_columns: frozenset[str]) -> tuple[Table, str]:
     """A file or frame as a table, and what messages call it."""
-    if not isinstance(source, str | Path):
-        return as_table(source), "table"
-    path = find_file(source, tuple(EMBEDDED))
-    frame = read_file(path)
-    is_csv = path.suffix.lower() == ".csv"
-    return PolarsTable(frame, path.name, csv=path if is_csv else None), path.name
-
-
-def _table_targets(table: Table, names: tuple[str, ...]) -> np.ndarray:
-    return table.labels(names[0]) if len(names) == 1 else table.numbers(names, target=True)
+    if isinstance(source, Table):
+        table = source
+    elif not isinstance(source, str | Path):
+        table = frame_table(source, text_columns=text_columns)
+    elif str(source) == STANDARD_INPUT:
+        table = read_file(STANDARD_INPUT, options, text_columns=text_columns)
+    else:
+        table = read_file(find_file(source, tuple(EMBEDDED)), options, text_columns=text_columns)
+    _check_rows(table, table.place.source)
+    return table, table.place.source
 
 
 def _check_rows(table: Table, where: str) -> None:
@@ -134,23 +187,102 @@ def _check_rows(table: Table, where: str) -> None:
         raise DataError(f"{where} has columns but no rows")
 
 
+def _examples(
+    table: Table, columns: Sequence[str], names: tuple[str, ...], where: str, known: Schema | None = None
+) -> Examples:
+    """The columns of a table as inputs and targets, without the rows whose target is missing."""
+    targets, present = read_targets(table, names, regression=known is not None and known.classes is None)
+    examples = Examples(table.pick(columns), targets, names, where)
+    if present.all():
+        return examples
+    if not present.any():
+        raise DataError(f"{where}: target {_listed(names)} is missing in every row")
+    left = examples.take(present)
+    return Examples(left.inputs, left.targets, names, where, n_without_target=int((~present).sum()))
+
+
+def _with_rows(examples: Examples, rows: RowColumns, *, where_there: bool = False) -> Examples:
+    """Examples with weights, groups and times from their columns; weight and group columns are no inputs."""
+    own: dict[str, np.ndarray] = {}
+    table = examples.inputs
+    for word, name in (("weight", rows.weight), ("group", rows.group), ("time", rows.time)):
+        if name is None or (where_there and name not in table.names):
+            continue
+        if name in examples.target_names:
+            raise UsageError(f"{examples.source}: '{name}' is the target; it cannot be the {word} as well")
+        if name not in table.names:
+            raise UsageError(f"{examples.source}: there is no {word} column '{name}'; {_meant(name, table.names)}")
+        own[word] = _READERS[word](table, name)
+    kept = tuple(name for name in table.names if name not in (rows.weight, rows.group))
+    if not kept:
+        raise DataError(f"{examples.source}: no input column is left")
+    return Examples(
+        table.pick(kept),
+        examples.targets,
+        examples.target_names,
+        examples.source,
+        own.get("weight"),
+        own.get("group"),
+        own.get("time"),
+        examples.n_without_target,
+    )
+
+
+def _weights(table: Table, name: str) -> np.ndarray:
+    weights = np.asarray(as_numbers(table, name), np.float64)
+    _refuse_gap(table, table.column(name), "a weight")
+    if (weights < 0).any():
+        row = int((weights < 0).argmax())
+        table.place.refuse(
+            f"weight '{name}', {table.place.row(table.file_row(row))} is {weights[row]:g}; a weight is at least 0"
+        )
+    if not weights.any():
+        table.place.refuse(f"weight '{name}' is 0 in every row; at least one row must count")
+    return weights
+
+
+def _groups(table: Table, name: str) -> np.ndarray:
+    column = as_texts(table, name)
+    _refuse_gap(table, column, "a group")
+    # By the text, so that the groups' numbers do not depend on the order in which a file names them.
+    number_of = {level: number for number, level in enumerate(sorted(column.levels))}
+    return np.array([number_of[level] for level in column.levels], np.int64)[column.values]
+
+
+def _times(table: Table, name: str) -> np.ndarray:
+    column = table.column(name)
+    if column.kind not in ("number", "date"):
+        table.place.refuse(f"time '{name}' holds neither dates nor numbers; --date-order helps to read dates")
+    _refuse_gap(table, column, "a time")
+    return column.values
+
+
+_READERS = {"weight": _weights, "group": _groups, "time": _times}
+
+
+def _refuse_gap(table: Table, column: Column, what: str) -> None:
+    missing = column.missing()
+    if missing.any():
+        row = table.place.row(table.file_row(int(missing.argmax())))
+        table.place.refuse(f"column '{column.name}', {row} is empty; every row needs {what}")
+
+
 def _pair(source: tuple[Any, ...], names: tuple[str, ...] | None) -> Examples:
     values, targets = _two(source)
     if targets is None:
         raise DataError("(X, y): y is None; training needs targets")
     if is_frame(values):
-        table = as_table(values)
-        _check_rows(table, "table")
-        columns, where = table.names, "table"
-        if not columns:
+        table = frame_table(values)
+        if not table.names:
             raise DataError("table: there are no input columns")
-        inputs = table.numbers(columns)
     else:
-        inputs, where = inputs_of(values, None, Place("array")), "array"
-        columns = input_names(inputs.shape[1])
+        array = as_array(values, "array")
+        table = inputs_of(array, input_names(array.shape[1]) if array.ndim == 2 else None, Place("array"))
+    where = table.place.source
+    _check_rows(table, where)
     given = names or _names_of(targets)
-    coded, target_names = targets_of(_values(targets), given, len(inputs), where)
-    return Examples(inputs, coded, columns, target_names, where)
+    coded, target_names = targets_of(_values(targets), given, table.n_rows, where)
+    return Examples(table, coded, target_names, where)
 
 
 def _two(source: tuple[Any, ...]) -> tuple[Any, Any]:
@@ -182,21 +314,20 @@ def _embedded(name: str, target: tuple[str, ...] | None) -> Examples:
 
 def _embedded_inputs(examples: Examples, names: tuple[str, ...], wanted: tuple[str, ...]) -> Examples:
     _check_columns(names, examples.columns, examples.source)
-    picked = [examples.columns.index(name) for name in names]
-    has_targets = bool(wanted) and wanted == examples.target_names
+    has_targets = wanted == examples.target_names
     return Examples(
-        np.ascontiguousarray(examples.inputs[:, picked]),
+        examples.inputs.pick(names),
         examples.targets if has_targets else None,
-        names,
         wanted if has_targets else (),
         examples.source,
     )
 
 
 def _check_columns(needed: tuple[str, ...], there: tuple[str, ...], where: str) -> None:
-    lacking = [name for name in needed if name not in there]
+    present = set(there)
+    lacking = [name for name in needed if name not in present]
     if len(lacking) == 1:
-        raise UsageError(f"{where}: the model needs a column '{lacking[0]}'; {_meant(lacking[0], there)}")
+        raise UsageError(f"{where}: the model needs a column '{shortened(lacking[0])}'; {_meant(lacking[0], there)}")
     if lacking:
         raise UsageError(
             f"{where}: the model needs {len(lacking)} columns that are not there: {_listed(lacking)}; "
@@ -210,7 +341,7 @@ def _meant(name: str, names: Sequence[str]) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     more = len(names) - MOST_NAMES
-    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(map(shortened, names[:MOST_NAMES])) + (f" and {more} more" if more > 0 else "")
 
 
 def _kind(source: object) -> str:

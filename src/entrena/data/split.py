@@ -1,9 +1,10 @@
-"""Holding rows out: a random share, with each class in proportion."""
+"""Holding rows out: a random share with each class in proportion, whole groups, or the last rows in time."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from entrena.data.examples import Examples
 from entrena.errors import DataError
 
 
@@ -34,6 +35,73 @@ def hold_out(
     held = order[:n_held] if labels is None else _stratified(order, n_held, labels)
     is_held = np.zeros(n_rows, dtype=bool)
     is_held[held] = True
+    return np.flatnonzero(~is_held), np.flatnonzero(is_held)
+
+
+def split_rows(
+    examples: Examples, share: float, generator: np.random.Generator, *, stratify: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Holds rows out as the examples ask for: the last in time, whole groups, or each class in proportion.
+
+    Args:
+        examples: The rows, perhaps with times or groups.
+        share: The share to hold out.
+        generator: Where the randomness comes from.
+        stratify: Whether the targets are classes.
+
+    Returns:
+        (kept, held): row numbers from 0, each sorted.
+    """
+    if examples.times is not None:
+        return hold_out_last(examples.times, share)
+    if examples.groups is not None:
+        return hold_out_groups(examples.groups, share, generator)
+    return hold_out(examples.n_rows, share, generator, examples.targets if stratify else None)
+
+
+def hold_out_groups(groups: np.ndarray, share: float, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Holds whole groups out, drawn at random, until their rows come closest to the share.
+
+    Args:
+        groups: [rows] the number of each row's group.
+        share: The share of the rows to hold out.
+        generator: Where the randomness comes from.
+
+    Returns:
+        (kept, held): row numbers from 0, each sorted; no group is in both.
+
+    Raises:
+        DataError: There is one group only.
+    """
+    _, group_of, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    if len(counts) < 2:
+        raise DataError("holding groups out needs at least 2 groups, the rows have one")
+    order = generator.permutation(len(counts))
+    reached = np.cumsum(counts[order])[:-1]  # the last group stays
+    n_held = int(np.abs(reached - share * len(groups)).argmin()) + 1
+    is_held = np.isin(group_of, order[:n_held])
+    return np.flatnonzero(~is_held), np.flatnonzero(is_held)
+
+
+def hold_out_last(times: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Holds the last rows in time out; rows of the same moment stay together.
+
+    Args:
+        times: [rows] numbers or moments.
+        share: The share of the rows to hold out; the cut between two moments that comes closest to it is taken.
+
+    Returns:
+        (kept, held): row numbers from 0, each sorted; everything held is later than everything kept.
+
+    Raises:
+        DataError: All rows have the same time.
+    """
+    moments, counts = np.unique(times, return_counts=True)
+    if len(moments) < 2:
+        raise DataError("holding the last rows out needs at least 2 different times, the rows have one")
+    later = np.cumsum(counts[::-1])[:-1]
+    cut = moments[::-1][int(np.abs(later - share * len(times)).argmin())]
+    is_held = times >= cut
     return np.flatnonzero(~is_held), np.flatnonzero(is_held)
 
 

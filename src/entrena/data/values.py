@@ -80,10 +80,7 @@ class Place:
         shown = _shown(value)
         if self.target:
             self.refuse(f"{self.column(name)}, {self.row(index)} holds {shown} where a number is needed")
-        self.refuse(
-            f"{self.column(name)}, {self.row(index)} holds {shown} where a number is needed{more}; "
-            "columns that hold anything but numbers cannot be used yet: leave them out or turn them into numbers"
-        )
+        self.refuse(f"{self.column(name)}, {self.row(index)} holds {shown} where a number is needed{more}")
 
 
 def _shown(value: object) -> str:
@@ -117,6 +114,17 @@ def check_finite(numbers: np.ndarray, columns: Sequence[str], place: Place) -> N
             place.refuse_infinite(name, values[first], first)
 
 
+def check_not_infinite(numbers: np.ndarray, columns: Sequence[str], place: Place) -> None:
+    """Raises a DataError at the first column with an infinity; NaN stands for a missing value."""
+    if numbers.dtype.kind != "f" or not any(np.isinf(numbers[rows]).any() for rows in blocks(*numbers.shape)):
+        return
+    for name, values in zip(columns, numbers.T, strict=True):
+        infinite = np.isinf(values)
+        if infinite.any():
+            first = int(infinite.argmax())
+            place.refuse_infinite(name, values[first], first)
+
+
 def exact_float(dtypes: Iterable[np.dtype[Any]]) -> type[np.floating[Any]]:
     """float32 where it holds every value of these types, else float64."""
     return np.float32 if all(np.can_cast(dtype, np.float32) for dtype in dtypes) else np.float64
@@ -136,7 +144,9 @@ def holds_numbers(values: np.ndarray) -> bool:
     return all(is_missing(value) or _kind(value) not in (None, "str") for value in values)
 
 
-def column_of_numbers(values: np.ndarray, name: str, place: Place, others: Sequence[str] = ()) -> np.ndarray:
+def column_of_numbers(
+    values: np.ndarray, name: str, place: Place, others: Sequence[str] = (), *, missing: float | None = None
+) -> np.ndarray:
     """One column as numbers.
 
     Args:
@@ -144,6 +154,7 @@ def column_of_numbers(values: np.ndarray, name: str, place: Place, others: Seque
         name: The column's name.
         place: Where it comes from.
         others: Further columns that hold text, to be named in the message.
+        missing: What stands for a missing value; None: such a value is refused.
 
     Returns:
         [rows] numbers; not yet checked to be finite.
@@ -157,9 +168,9 @@ def column_of_numbers(values: np.ndarray, name: str, place: Place, others: Seque
         if len(values):
             place.refuse_text(name, values[0].item() if values.dtype.kind in "US" else values[0], 0, others)
         return np.empty(0)
-    numbers = np.empty(len(values))
-    missing = [index for index, value in enumerate(values) if is_missing(value)]
-    lacks = set(missing)
+    numbers = np.full(len(values), np.nan if missing is None else missing)
+    absent = [index for index, value in enumerate(values) if is_missing(value)]
+    lacks = set(absent)
     for index, value in enumerate(values):
         if index in lacks:
             continue
@@ -169,8 +180,8 @@ def column_of_numbers(values: np.ndarray, name: str, place: Place, others: Seque
             numbers[index] = float(value)
         except OverflowError:
             place.refuse(f"{place.column(name)}, {place.row(index)} holds a number beyond the range of float64")
-    if missing:
-        place.refuse_missing(name, len(missing), missing[0])
+    if absent and missing is None:
+        place.refuse_missing(name, len(absent), absent[0])
     return numbers
 
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import warnings
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from entrena.data import Examples, Schema
-from entrena.fitting import Parts, fit, prepare, rows_that_count, split_validation
+from entrena.data import Examples, Schema, Table, read_inputs, roles_by_kind, with_training
+from entrena.data.arrays import inputs_of
+from entrena.data.frames import frame_table, is_frame
+from entrena.data.values import Place
+from entrena.errors import DataError
+from entrena.fitting import Parts, fit, prepare, refit, rows_that_count, split_validation
 from entrena.interrupt import interrupt_as_flag
 from entrena.model import Model
 from entrena.recipe import Recipe, explain_unknown
@@ -28,6 +34,7 @@ class NetworkEstimator(BaseEstimator):
 
     verbose: bool
     callbacks: Any
+    _picks_by_name: bool
 
     def __new__(cls, *args: Any, **parameters: Any) -> Self:
         """Explains a parameter of another library or a misspelt one, where Python would only say that it is unknown."""
@@ -47,23 +54,59 @@ class NetworkEstimator(BaseEstimator):
             values["random_state"] = int(np.random.default_rng().integers(2**31))
         return Recipe(**values)
 
-    def _fit(self, X: Any, y: np.ndarray, schema: Schema, sample_weight: Any, validation: Examples | None) -> Self:
-        """Fits on checked arrays: X [rows, columns], y [rows] or [rows, outputs]."""
-        recipe = self._recipe()
-        examples = Examples(X, y, schema.columns, schema.target_names, "X")
-        weight = None if sample_weight is None else _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-        examples, weight = rows_that_count(examples, weight)
-        if validation is None:
-            parts = split_validation(recipe, schema, examples, weight)
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        return tags
+
+    def _read(self, X: Any, *, reset: bool, text_columns: frozenset[str] = frozenset()) -> Table:
+        """Checked inputs: a frame's columns by their types, or an array of numbers, NaN where one is missing.
+
+        Args:
+            X: [rows, columns] frame, array or sparse matrix.
+            reset: Whether X says what the columns are, or has to have those that were said.
+            text_columns: Columns of a frame that are texts whatever their type.
+        """
+        has_names = is_frame(X) and not _holds_numbers_only(X)
+        if has_names or _holds_texts(X):
+            checked = validate_data(self, X, reset=reset, skip_check_array=True)
+            table = frame_table(checked, text_columns=text_columns) if has_names else inputs_of(X, None, Place("X"))
         else:
-            parts = Parts(examples, validation, weight)
+            kind = {"dtype": (np.float64, np.float32), "accept_sparse": True, "ensure_all_finite": "allow-nan"}
+            table = inputs_of(validate_data(self, X, reset=reset, **kind), None, Place("X"))
+        names = self._columns(len(table.columns))
+        if table.matrix is not None:
+            return Table.of_array(table.matrix, names, table.place)
+        renamed = (replace(column, name=name) for column, name in zip(table.columns, names, strict=True))
+        return replace(table, columns=tuple(renamed))
+
+    def _fit(
+        self, inputs: Table, y: np.ndarray, schema: Schema, sample_weight: Any, validation: Examples | None
+    ) -> Self:
+        """Fits on checked inputs and y, [rows] or [rows, outputs]."""
+        recipe = self._recipe()
+        weight = None
+        if sample_weight is not None:
+            weight = _check_sample_weight(sample_weight, y, ensure_non_negative=True)
+        examples = rows_that_count(Examples(inputs, y, schema.target_names, "X", weight))
+        classes = schema.classes is not None
+        parts = split_validation(recipe, examples, stratify=classes) if validation is None else Parts(examples)
+        schema = with_training(schema, roles_by_kind(inputs), parts.training)
+        if validation is not None:
+            parts = Parts(examples, validation)
         with interrupt_as_flag() as interrupted, contextlib.ExitStack() as shown:
             callbacks = list(as_watchers(self.callbacks))
             if self.verbose:
                 callbacks.append(shown.enter_context(ProgressBar()))
-            fitted = fit(prepare(recipe, schema, parts), Watchers(callbacks, None, interrupted))
+            prepared = prepare(recipe, schema, parts)
+            fitted = fit(prepared, Watchers(callbacks, None, interrupted))
         training = fitted.training
         self.model_ = fitted.model
+        if recipe.training.refit and training.outcome.name not in ("diverged", "interrupted"):
+            self.model_ = refit(fitted.model, prepared, fitted, examples)
         self.recipe_ = recipe
         self.history_ = list(training.history)
         self.loss_curve_ = [record["loss"] for record in training.history]
@@ -76,14 +119,17 @@ class NetworkEstimator(BaseEstimator):
             warnings.warn(training.outcome.sentence, ConvergenceWarning, stacklevel=3)
         return self
 
-    def _inputs(self, X: Any) -> np.ndarray:
-        """Checked inputs of a fitted estimator, [rows, columns]."""
+    def _inputs(self, X: Any) -> Table:
+        """Checked inputs of a fitted estimator."""
         check_is_fitted(self)
-        return validate_data(self, X, reset=False, dtype=(np.float64, np.float32))
+        schema = self.model_.schema
+        if getattr(self, "_picks_by_name", False) and is_frame(X):
+            return read_inputs(X, schema).inputs  # a model of a table knows its columns among others
+        return self._read(X, reset=False, text_columns=schema.text_columns)
 
-    def _columns(self, X: np.ndarray) -> tuple[str, ...]:
+    def _columns(self, n_columns: int) -> tuple[str, ...]:
         names = getattr(self, "feature_names_in_", None)
-        return tuple(names) if names is not None else tuple(f"x{number}" for number in range(X.shape[1]))
+        return tuple(names) if names is not None else tuple(f"x{number}" for number in range(n_columns))
 
     def save(self, path: Any) -> None:
         """Writes the fitted model as one safetensors file; `entrena.load` reads it.
@@ -101,6 +147,7 @@ class NetworkEstimator(BaseEstimator):
         known = cls._get_param_names()
         estimator = cls(**{name: value for name, value in plain.items() if name in known})
         estimator.model_, estimator.recipe_ = model, model.recipe
+        estimator._picks_by_name = True
         estimator.n_features_in_ = len(model.schema.columns)
         generic = tuple(f"x{number}" for number in range(estimator.n_features_in_))
         if model.schema.columns != generic:
@@ -122,12 +169,57 @@ def _flat(section: tuple[str, Any]) -> list[tuple[str, Any]]:
     return [(key, tuple(item) if isinstance(item, list) else item) for key, item in plain.items()]
 
 
+def checked_targets(inputs: Table, y: Any, *, numbers: bool) -> np.ndarray:
+    """y as [rows] labels, or as [rows] or [rows, outputs] numbers.
+
+    Raises:
+        ValueError: It is missing, has gaps, or another number of rows than the inputs.
+    """
+    if y is None:
+        raise ValueError("requires y to be passed, but the target y is None")
+    dtype = "numeric" if numbers else None
+    checked = check_array(y, ensure_2d=False, dtype=dtype, input_name="y", ensure_all_finite=True)
+    if numbers and checked.dtype.kind == "O":
+        checked = checked.astype(np.float64)
+    if checked.shape[0] != inputs.n_rows:
+        check_consistent_length(np.empty(inputs.n_rows), checked)
+    if checked.ndim > 2:
+        raise ValueError(f"y has {checked.ndim} dimensions; it needs one, or two for several numbers")
+    return checked
+
+
 def validation_examples(estimator: NetworkEstimator, validation_data: Any, schema: Schema) -> Examples | None:
     """Checked validation rows (X, y) of one's own, or None."""
     if validation_data is None:
         return None
+    if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
+        raise DataError("validation_data: two parts are needed, (X, y)")
     X, y = validation_data
-    several = len(schema.target_names) > 1
-    kind = {"dtype": (np.float64, np.float32), "multi_output": several, "y_numeric": schema.classes is None}
-    X, y = validate_data(estimator, X, y, reset=False, **kind)
-    return Examples(X, y, schema.columns, schema.target_names, "validation_data")
+    inputs = estimator._read(X, reset=False)
+    y = checked_targets(inputs, y, numbers=schema.classes is None)
+    return Examples(inputs, y, schema.target_names, "validation_data")
+
+
+def _holds_numbers_only(frame: Any) -> bool:
+    """Whether all columns of a frame are of numbers or truth values, so that it is an array with names."""
+    dtypes = getattr(frame, "dtypes", None)
+    if dtypes is None:
+        return False
+    return all(
+        dtype.is_numeric() or str(dtype) == "Boolean"
+        if hasattr(dtype, "is_numeric") and callable(dtype.is_numeric)
+        else getattr(dtype, "kind", "O") in "biuf"
+        for dtype in dtypes
+    )
+
+
+def _holds_texts(X: Any) -> bool:
+    """Whether an array of texts or objects holds texts, and nothing but texts, numbers and gaps."""
+    dtype = getattr(X, "dtype", None)
+    if getattr(dtype, "kind", None) in ("U", "T"):
+        return True
+    if getattr(dtype, "kind", None) != "O" or getattr(X, "ndim", 0) != 2:
+        return False
+    kinds = {type(value) for value in X.flat}
+    known = all(issubclass(kind, str | float | int | np.generic | type(None)) for kind in kinds)
+    return known and any(issubclass(kind, str) for kind in kinds)

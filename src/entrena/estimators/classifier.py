@@ -7,11 +7,11 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import column_or_1d, validate_data
+from sklearn.utils.validation import column_or_1d
 
 from entrena.data import Schema
 from entrena.errors import DataError
-from entrena.estimators.base import NetworkEstimator, validation_examples
+from entrena.estimators.base import NetworkEstimator, checked_targets, validation_examples
 
 
 class NetworkClassifier(ClassifierMixin, NetworkEstimator):
@@ -24,10 +24,14 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         hidden: Units of each hidden layer.
         activation: What a hidden unit makes of its net input; a name or `{"name": "elu", "alpha": 0.5}`.
         output: `auto`, `softmax` or `logistic`.
+        dropout: Share of the hidden units that is dropped in training.
         initialization: How the first weights are drawn; None: what suits the activation.
         center: Whether each column's mean is subtracted.
         scale: How columns are scaled.
+        missing: What becomes of missing values: `indicator`, `impute` or `refuse`.
+        categories: How columns of texts and categories become numbers: `auto`, `one_hot` or `embedding`.
         target_coding: How classes become targets.
+        calibration: `none` or `temperature`: what makes the probabilities honest.
         class_weight: None, `"balanced"`, or the weight of each class.
         loss: `auto` or a loss for classes.
         optimizer: How gradients become a step.
@@ -42,6 +46,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         patience: Epochs without improvement before the end.
         scoring: The score by which the best weights are chosen; None: the validation loss.
         validation_fraction: Share of the rows held out for validation.
+        refit: Whether the delivered weights come from all rows, validation rows included.
         precision: `float32`, `float64` or `bfloat16`.
         device: `auto`, `cpu`, `gpu`, `gpu:1`, …
         learning_rate: η0, or the peak of one_cycle; None: the optimizer's own.
@@ -76,9 +81,13 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         *,
         output: Any = "auto",
         initialization: Any = None,
+        dropout: float = 0.0,
         center: bool = True,
         scale: Any = "standard",
+        missing: Any = "indicator",
+        categories: Any = "auto",
         target_coding: Any = "one_hot",
+        calibration: Any = "none",
         class_weight: Any = None,
         loss: Any = "auto",
         optimizer: Any = "adamw",
@@ -93,6 +102,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         patience: int = 20,
         scoring: Any = None,
         validation_fraction: float = 0.1,
+        refit: bool = False,
         precision: str = "float32",
         device: str = "auto",
         learning_rate: float | None = None,
@@ -106,9 +116,13 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         self.activation = activation
         self.output = output
         self.initialization = initialization
+        self.dropout = dropout
         self.center = center
         self.scale = scale
+        self.missing = missing
+        self.categories = categories
         self.target_coding = target_coding
+        self.calibration = calibration
         self.class_weight = class_weight
         self.loss = loss
         self.optimizer = optimizer
@@ -123,6 +137,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         self.patience = patience
         self.scoring = scoring
         self.validation_fraction = validation_fraction
+        self.refit = refit
         self.precision = precision
         self.device = device
         self.learning_rate = learning_rate
@@ -136,7 +151,8 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         """Trains the network.
 
         Args:
-            X: [rows, columns] numbers.
+            X: [rows, columns] numbers, NaN where one is missing; or a frame, whose texts and categories are inputs as
+                well.
             y: [rows] class labels of any type.
             sample_weight: [rows] weights; 0: as if absent, 2: as if twice.
             validation_data: (X, y) of one's own for choosing the best weights; else `early_stopping` decides.
@@ -147,19 +163,20 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         Raises:
             EntrenaError: A parameter or the data are wrong.
         """
-        X, y = validate_data(self, X, y, dtype=(np.float64, np.float32))
+        inputs = self._read(X, reset=True)
+        y = checked_targets(inputs, y, numbers=False)
         check_classification_targets(y)
         y = column_or_1d(y, warn=True)
         classes = np.unique(y)
         if len(classes) < 2:
             raise DataError(f"y holds one class only, {classes[0]!r}; classification needs at least two classes")
         schema = Schema(
-            self._columns(X),
+            (),
             ("y",),
             "classification",
             tuple(label.item() if hasattr(label, "item") else label for label in classes),
         )
-        self._fit(X, y, schema, sample_weight, validation_examples(self, validation_data, schema))
+        self._fit(inputs, y, schema, sample_weight, validation_examples(self, validation_data, schema))
         self.classes_ = classes
         return self
 

@@ -6,10 +6,9 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.utils.validation import validate_data
 
 from entrena.data import Schema
-from entrena.estimators.base import NetworkEstimator, validation_examples
+from entrena.estimators.base import NetworkEstimator, checked_targets, validation_examples
 
 
 class NetworkRegressor(RegressorMixin, NetworkEstimator):
@@ -22,9 +21,12 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         hidden: Units of each hidden layer.
         activation: What a hidden unit makes of its net input; a name or `{"name": "elu", "alpha": 0.5}`.
         output: `auto` or `linear`.
+        dropout: Share of the hidden units that is dropped in training.
         initialization: How the first weights are drawn; None: what suits the activation.
         center: Whether each column's mean is subtracted.
         scale: How columns are scaled.
+        missing: What becomes of missing values: `indicator`, `impute` or `refuse`.
+        categories: How columns of texts and categories become numbers: `auto`, `one_hot` or `embedding`.
         target_scale: How targets are scaled for training; undone in predictions.
         loss: `auto` or a loss for numbers.
         optimizer: How gradients become a step.
@@ -39,6 +41,7 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         patience: Epochs without improvement before the end.
         scoring: The score by which the best weights are chosen; None: the validation loss.
         validation_fraction: Share of the rows held out for validation.
+        refit: Whether the delivered weights come from all rows, validation rows included.
         precision: `float32`, `float64` or `bfloat16`.
         device: `auto`, `cpu`, `gpu`, `gpu:1`, …
         learning_rate: η0, or the peak of one_cycle; None: the optimizer's own.
@@ -72,8 +75,11 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         *,
         output: Any = "auto",
         initialization: Any = None,
+        dropout: float = 0.0,
         center: bool = True,
         scale: Any = "standard",
+        missing: Any = "indicator",
+        categories: Any = "auto",
         target_scale: Any = "standard",
         loss: Any = "auto",
         optimizer: Any = "adamw",
@@ -88,6 +94,7 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         patience: int = 20,
         scoring: Any = None,
         validation_fraction: float = 0.1,
+        refit: bool = False,
         precision: str = "float32",
         device: str = "auto",
         learning_rate: float | None = None,
@@ -101,8 +108,11 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         self.activation = activation
         self.output = output
         self.initialization = initialization
+        self.dropout = dropout
         self.center = center
         self.scale = scale
+        self.missing = missing
+        self.categories = categories
         self.target_scale = target_scale
         self.loss = loss
         self.optimizer = optimizer
@@ -117,6 +127,7 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         self.patience = patience
         self.scoring = scoring
         self.validation_fraction = validation_fraction
+        self.refit = refit
         self.precision = precision
         self.device = device
         self.learning_rate = learning_rate
@@ -130,7 +141,8 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         """Trains the network.
 
         Args:
-            X: [rows, columns] numbers.
+            X: [rows, columns] numbers, NaN where one is missing; or a frame, whose texts and categories are inputs as
+                well.
             y: [rows] or [rows, outputs] numbers.
             sample_weight: [rows] weights; 0: as if absent, 2: as if twice.
             validation_data: (X, y) of one's own for choosing the best weights; else `early_stopping` decides.
@@ -141,10 +153,11 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         Raises:
             EntrenaError: A parameter or the data are wrong.
         """
-        X, y = validate_data(self, X, y, dtype=(np.float64, np.float32), multi_output=True, y_numeric=True)
+        inputs = self._read(X, reset=True)
+        y = checked_targets(inputs, y, numbers=True)
         names = ("y",) if y.ndim == 1 else tuple(f"y{number}" for number in range(y.shape[1]))
-        schema = Schema(self._columns(X), names, "regression", None)
-        return self._fit(X, y, schema, sample_weight, validation_examples(self, validation_data, schema))
+        schema = Schema((), names, "regression")
+        return self._fit(inputs, y, schema, sample_weight, validation_examples(self, validation_data, schema))
 
     def predict(self, X: Any) -> np.ndarray:
         """The numbers of each row, [rows], or [rows, outputs] for several targets."""

@@ -5,9 +5,10 @@ a tree of arrays, `({"weights": [m, n], "biases": [n]}, …)`, one dictionary a 
 """
 
 from entrena.network.activations import ACTIVATIONS
+from entrena.network.embeddings import embedding_size
 from entrena.network.initialization import INITIALIZATIONS
 from entrena.network.multilayer import Network
 from entrena.network.outputs import OUTPUTS
 from entrena.network.settings import NetworkSettings
 
-__all__ = ["ACTIVATIONS", "INITIALIZATIONS", "OUTPUTS", "Network", "NetworkSettings"]
+__all__ = ["ACTIVATIONS", "INITIALIZATIONS", "OUTPUTS", "Network", "NetworkSettings", "embedding_size"]

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from entrena.network.activations import ACTIVATIONS
 from entrena.network.initialization import INITIALIZATIONS
 from entrena.network.outputs import OUTPUTS
-from entrena.registry import AS_WHOLE, Choice, ChosenFrom
+from entrena.registry import AS_NUMBER, AS_WHOLE, Choice, ChosenFrom
 
 Width = Annotated[int, Field(gt=0, le=1_000_000, strict=True), AS_WHOLE]
 
@@ -24,7 +24,7 @@ def _as_widths(value: Any) -> Any:
 
 
 class NetworkSettings(BaseModel):
-    """Which network: its hidden layers, their activation, its outputs, its first weights."""
+    """Which network: its hidden layers, their activation and dropout, its outputs, its first weights."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_mode_override="serialization")
 
@@ -39,4 +39,7 @@ class NetworkSettings(BaseModel):
     )
     initialization: Annotated[Choice, ChosenFrom(INITIALIZATIONS)] | None = Field(
         None, description="How the first weights are drawn; none: what suits the activation."
+    )
+    dropout: Annotated[float, Field(ge=0, lt=1, strict=True, allow_inf_nan=False), AS_NUMBER] = Field(
+        0.0, description="Share of the hidden units that each update leaves out, drawn anew for each example."
     )

@@ -10,6 +10,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from entrena.preprocessing.calibration import CALIBRATIONS
+from entrena.preprocessing.categories import CATEGORIES
+from entrena.preprocessing.missing import MISSING
 from entrena.preprocessing.scaling import SCALES
 from entrena.preprocessing.targets import TARGET_CODINGS, TARGET_SCALES
 from entrena.registry import Choice, ChosenFrom
@@ -23,6 +26,12 @@ class InputSettings(BaseModel):
     center: bool = Field(True, description="Shift each input column to mean 0 (min_max: to the middle of its range).")
     scale: Annotated[Choice, ChosenFrom(SCALES)] = Field(
         Choice("standard"), description="How each input column gets a comparable spread."
+    )
+    missing: Annotated[Choice, ChosenFrom(MISSING)] = Field(
+        Choice("indicator"), description="What stands for a missing value."
+    )
+    categories: Annotated[Choice, ChosenFrom(CATEGORIES)] = Field(
+        Choice("auto"), description="What the network gets of a category's level."
     )
 
 
@@ -68,6 +77,9 @@ class TargetSettings(BaseModel):
     )
     target_scale: Annotated[Choice, ChosenFrom(TARGET_SCALES)] = Field(
         Choice("standard"), description="The scale on which numbers are learned; undone in predictions and scores."
+    )
+    calibration: Annotated[Choice, ChosenFrom(CALIBRATIONS)] = Field(
+        Choice("none"), description="What makes the probabilities of classes honest, found on the validation rows."
     )
     class_weight: ClassWeight = Field(
         None,

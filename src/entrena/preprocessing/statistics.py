@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from typing import TypeVar
 
 import numpy as np
 
@@ -11,6 +16,16 @@ from entrena.errors import DataError
 
 # Rows are looked at in pieces of about this many values.
 BLOCK_VALUES = 2**18
+
+# A piece of rows has at least so many rows, as long as it has no more than so many values.
+LEAST_ROWS = 1024
+MOST_VALUES = 2**22
+
+# NumPy lets other threads run while it computes; fewer pieces than these are not worth starting them.
+MOST_THREADS = 4
+FEW_PIECES = 4
+
+Result = TypeVar("Result")
 
 # A deviation of fewer units in the last place than this is rounding, not information.
 ROUNDING_ULPS = 4
@@ -55,18 +70,65 @@ def column_statistics(values: np.ndarray, weights: np.ndarray | None = None) -> 
         raise DataError("there are no rows to compute means and deviations from")
     low = np.full(values.shape[1], np.inf)
     high = -low
-    for block, _ in _blocks(values, weights):
-        np.minimum(low, block.min(axis=0), out=low)
-        np.maximum(high, block.max(axis=0), out=high)
+    for start, stop in pieces(*values.shape):
+        counted, _ = _counted(values[start:stop].astype(np.float64, copy=False), weights, start)
+        if len(counted):
+            np.minimum(low, counted.min(axis=0), out=low)
+            np.maximum(high, counted.max(axis=0), out=high)
+
+    def block(start: int, stop: int) -> np.ndarray:
+        return values[start:stop].astype(np.float64, copy=False)
+
+    return moments(block, len(values), low, high, weights)
+
+
+def moments(
+    block: Callable[[int, int], np.ndarray],
+    n_rows: int,
+    low: np.ndarray,
+    high: np.ndarray,
+    weights: np.ndarray | None = None,
+) -> ColumnStatistics:
+    """The statistics of columns whose least and greatest values are known.
+
+    The sums are taken over the same pieces of rows in the same order wherever the numbers come from and however many
+    threads there are, so that equal numbers give equal bits.
+
+    Args:
+        block: From the first row and the one after the last to [rows, columns] finite float64, not to be written to.
+        n_rows: How many rows there are, at least 1.
+        low: [columns] the least values.
+        high: [columns] the greatest values.
+        weights: [n_rows] as `check_weights` returns them.
+    """
+    n_columns = len(low)
     factor = power_of_two_below(np.maximum(np.abs(low), np.abs(high)))
-    total = float(len(values)) if weights is None else float(weights.sum())
-    first = sum(_sum(block * factor, weight) for block, weight in _blocks(values, weights)) / total
-    linear = np.zeros(values.shape[1])
-    square = np.zeros(values.shape[1])
-    for block, weight in _blocks(values, weights):
-        difference = block * factor - first
-        linear += _sum(difference, weight)
-        square += _sum(difference * difference, weight)
+    total = float(n_rows) if weights is None else float(weights.sum())
+    step = max(1, BLOCK_VALUES // max(1, n_columns))
+
+    def sums_of(start: int, stop: int, first: np.ndarray | None) -> list[tuple[np.ndarray, np.ndarray]]:
+        rows, found = block(start, stop), []
+        for at in range(0, stop - start, step):
+            counted, weight = _counted(rows[at : at + step], weights, start + at)
+            if len(counted):
+                scaled = counted * factor
+                if first is None:
+                    found.append((_sum(scaled, weight), factor))
+                else:
+                    scaled -= first
+                    linear = _sum(scaled, weight)
+                    scaled *= scaled
+                    found.append((linear, _sum(scaled, weight)))
+        return found
+
+    def sums(first: np.ndarray | None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        return chain.from_iterable(in_pieces(partial(sums_of, first=first), pieces(n_rows, n_columns)))
+
+    first = np.asarray(sum(linear for linear, _ in sums(None))) / total
+    linear, square = np.zeros(n_columns), np.zeros(n_columns)
+    for of_block, squares_of_block in sums(first):
+        linear += of_block
+        square += squares_of_block
     correction = linear / total
     deviation = np.sqrt(np.maximum(square / total - correction**2, 0)) / factor
     # The mean of 0.1, 0.1, … is not always 0.1, and a constant column must become exactly 0: there low = high.
@@ -111,17 +173,33 @@ def _sum(block: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
     return block.sum(axis=0) if weight is None else weight @ block
 
 
-def _blocks(values: np.ndarray, weights: np.ndarray | None) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-    """Pieces of the rows that count, in float64, with their weights."""
-    step = max(1, BLOCK_VALUES // max(1, values.shape[1]))
-    for start in range(0, len(values), step):
-        block = values[start : start + step].astype(np.float64, copy=False)
-        if weights is None:
-            yield block, None
-            continue
-        weight = weights[start : start + step]
-        counts = weight > 0
-        if counts.all():
-            yield block, weight
-        elif counts.any():
-            yield block[counts], weight[counts]
+def _counted(block: np.ndarray, weights: np.ndarray | None, start: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """The rows of a block that count, with their weights."""
+    if weights is None:
+        return block, None
+    weight = weights[start : start + len(block)]
+    counts = weight > 0
+    return (block, weight) if counts.all() else (block[counts], weight[counts])
+
+
+def pieces(n_rows: int, n_columns: int) -> Iterator[tuple[int, int]]:
+    """First rows and those after the last, of pieces that are asked for at once: whole numbers of blocks."""
+    step = max(1, BLOCK_VALUES // max(1, n_columns))
+    # A piece costs some work for each column: where columns are many, a piece has several blocks.
+    blocks = max(1, min(LEAST_ROWS, MOST_VALUES // max(1, n_columns)) // step)
+    return ((start, min(start + step * blocks, n_rows)) for start in range(0, n_rows, step * blocks))
+
+
+def in_pieces(function: Callable[[int, int], Result], parts: Iterable[tuple[int, int]]) -> Iterator[Result]:
+    """The results of a function of (start, stop), in order; computed side by side where there are many pieces."""
+    parts = list(parts)
+    n_threads = min(MOST_THREADS, _usable_cores())
+    if len(parts) < FEW_PIECES or n_threads == 1:
+        yield from (function(start, stop) for start, stop in parts)
+        return
+    with ThreadPoolExecutor(n_threads) as pool:
+        yield from pool.map(function, *zip(*parts, strict=True))
+
+
+def _usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

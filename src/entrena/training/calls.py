@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from entrena.network.dropout import update_words
 from entrena.training import rates
 from entrena.training.compilation import find_device
 from entrena.training.order import NO_EXAMPLE, ORDERS, batch_weights, batches
@@ -64,6 +65,8 @@ def calls(plan: Plan, training: TrainingPart, epoch: int, update: int) -> Iterat
         controls = {"learning_rate": rate.astype(plan.dtype)}
         if plan.momentum is not None:
             controls["momentum"] = np.full(t.shape, plan.momentum, plan.dtype)
+        if plan.structure.dropout:
+            controls["dropout"] = update_words(plan.seed, t)
         last = update + n_updates == plan.n_updates
         block = Block(
             None if plan.whole_batch else order,

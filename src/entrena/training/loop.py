@@ -149,6 +149,8 @@ class _Run:
         self.plan, self.training, self.validation = plan, training, validation
         self.loss_unit, self.watchers = loss_unit, watchers
         self.settings = {name: np.asarray(value, plan.dtype) for name, value in plan.optimizer_settings.items()}
+        if plan.structure.dropout:
+            self.settings["kept"] = np.asarray(1 - plan.dropout, plan.dtype)
         losses = (start.partial_losses,)
         self.at = _Position(start.state, start.epoch, start.update, losses, start.best, start.best_params)
         self.history: list[dict[str, Any]] = []

@@ -47,11 +47,12 @@ class Plan:
         schedule: How it changes.
         momentum: The momentum, or None where the optimizer has none.
         optimizer_settings: The optimizer's own settings and `weight_decay`.
+        dropout: Share of the hidden units that an update leaves out.
         order: The name of the order of the examples.
         patience: Epochs without improvement before the end, or None.
         restore_best: Whether the best validated weights are the result.
         scoring: The score that says which weights are best; None: the validation loss.
-        seed: Of the initial weights and the orders.
+        seed: Of the initial weights, the orders and the dropout.
         dtype: Of the weights.
         device: The recipe's name of the device.
     """
@@ -69,6 +70,7 @@ class Plan:
     schedule: Choice
     momentum: float | None
     optimizer_settings: Mapping[str, Any]
+    dropout: float
     order: str
     patience: int | None
     restore_best: bool
@@ -125,6 +127,7 @@ def make_plan(
     n_validation: int,
     seed: int,
     platform: str,
+    dropout: float = 0.0,
 ) -> Plan:
     """Resolves the settings for a network and a number of training rows.
 
@@ -136,8 +139,9 @@ def make_plan(
         regularization: The recipe's section.
         n_rows: Training rows that can be drawn.
         n_validation: Validation rows; 0: none.
-        seed: Of weights and orders.
+        seed: Of weights, orders and dropout.
         platform: `cpu`, `gpu` or `tpu`.
+        dropout: Share of the hidden units that an update leaves out.
     """
     optimizer = training.optimizer
     momentum = _given(training.momentum, own_default(optimizer, "momentum"))
@@ -157,6 +161,7 @@ def make_plan(
         decay=decay > 0,
         compute_dtype="bfloat16" if training.precision == "bfloat16" else None,
         form=choose_form(network.n_weights, size, platform),
+        dropout=dropout > 0 and len(network.sizes) > 2,
     )
     epochs_a_call, updates_a_call = _call_size(network, size, n_updates, n_validation)
     if training.max_epochs < MANY_EPOCHS:
@@ -180,6 +185,7 @@ def make_plan(
         schedule=rate.schedule,
         momentum=momentum if has_momentum else None,
         optimizer_settings=settings,
+        dropout=dropout,
         order=training.order.name,
         patience=training.patience if validated and patient else None,
         restore_best=validated,

@@ -60,6 +60,9 @@ class TrainingSettings(BaseModel):
     validation_fraction: Annotated[float, Field(gt=0, lt=1, strict=True, allow_inf_nan=False), AS_NUMBER] = Field(
         0.1, description="Share of the training rows that is held out for validation."
     )
+    refit: StrictBool = Field(
+        False, description="Once the score is known, train the delivered model on all rows, held-out rows included."
+    )
     precision: Literal["float32", "float64", "bfloat16"] = Field(
         "float32", description="Numbers of the training program; bfloat16 only on GPU and TPU."
     )

@@ -1,0 +1,167 @@
+"""Dialects: how a text file writes its table, what the user may say of it, and the line that tells what was found."""
+
+from __future__ import annotations
+
+import codecs
+from dataclasses import dataclass
+
+from entrena.errors import UsageError, did_you_mean
+
+SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "space": " "}
+_SEPARATOR_WORDS = {character: word for word, character in SEPARATORS.items()}
+
+# A space as a thousands mark is often one that does not break: U+00A0, or the narrow U+202F.
+SPACES = " \u00a0\u202f"
+
+_DECIMALS = {".": ".", ",": ",", "point": ".", "comma": ","}
+_THOUSANDS = {".": ".", ",": ",", "'": "'", "\u2019": "'", **dict.fromkeys(SPACES, " ")}
+_THOUSANDS |= {"point": ".", "comma": ",", "space": " ", "": "", "none": ""}
+
+DATE_ORDERS = ("day_first", "month_first", "year_first")
+
+# What stands for "missing" wherever it is the whole field, in any case.
+MARKS = ("na", "n/a", "#n/a", "<na>", "nan", "null", "?", "-")
+
+# What stands for "missing" among numbers only: among texts it may be a class.
+MARKS_AMONG_NUMBERS = ("none", "nil", "missing", "--", ".")
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How a text file is written, as far as the user says; None is found from the file.
+
+    Attributes:
+        separator: What stands between values: one character, or tab, comma, semicolon, bar, space.
+        decimal: The decimal mark, `.` or `,`.
+        thousands: What groups the digits of large numbers: `.`, `,`, `'`, a space; an empty text or `none` for nothing.
+        encoding: The name of a text encoding, as Python knows it.
+        missing: The texts that stand for a missing value, beside the empty one.
+        date_order: `day_first`, `month_first` or `year_first`.
+
+    Raises:
+        UsageError: A value is not one of these.
+    """
+
+    separator: str | None = None
+    decimal: str | None = None
+    thousands: str | None = None
+    encoding: str | None = None
+    missing: tuple[str, ...] | None = None
+    date_order: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.separator is not None and not _is_separator(self.separator):
+            raise UsageError(
+                f"separator: '{self.separator}' is not allowed: one character, or one of {', '.join(SEPARATORS)}"
+            )
+        if self.decimal is not None and self.decimal not in _DECIMALS:
+            raise UsageError(f"decimal: '{self.decimal}' is not allowed: . or ,")
+        if self.thousands is not None and self.thousands not in _THOUSANDS:
+            raise UsageError(f"thousands: '{self.thousands}' is not allowed: . or , or ' or a space, or none")
+        if self.decimal_mark is not None and self.decimal_mark == self.thousands_mark:
+            raise UsageError(f"thousands: '{self.thousands}' is the decimal mark already")
+        if self.date_order is not None and self.date_order not in DATE_ORDERS:
+            raise UsageError(
+                f"date_order: '{self.date_order}' is not allowed; {did_you_mean(self.date_order, DATE_ORDERS)}"
+            )
+        if self.encoding is not None and not _is_encoding(self.encoding):
+            raise UsageError(f"encoding: '{self.encoding}' is not known; try utf-8, utf-16, latin-1 or cp1252")
+
+    @property
+    def separator_mark(self) -> str | None:
+        """The separator as one character."""
+        return None if self.separator is None else SEPARATORS.get(self.separator, self.separator)
+
+    @property
+    def decimal_mark(self) -> str | None:
+        """The decimal mark as one character."""
+        return None if self.decimal is None else _DECIMALS[self.decimal]
+
+    @property
+    def thousands_mark(self) -> str | None:
+        """The thousands mark as one character, or an empty text."""
+        return None if self.thousands is None else _THOUSANDS[self.thousands]
+
+
+def _is_separator(text: str) -> bool:
+    # Polars takes one byte; a quote, a digit or a line end between values would be read as something else.
+    return text in SEPARATORS or (
+        len(text) == 1 and text.isascii() and not text.isalnum() and text not in "\"'\r\n\0.+-"
+    )
+
+
+def _is_encoding(name: str) -> bool:
+    try:
+        return isinstance(b"".decode(name), str) and isinstance("a".encode(name), bytes)
+    except (LookupError, ValueError, UnicodeError):
+        return False
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a text file writes its table.
+
+    Attributes:
+        separator: What stands between values.
+        quote: What stands around values that hold a separator; None: nothing does.
+        decimal: The decimal mark.
+        thousands: The thousands mark, or an empty text; a space stands for the spaces that do not break as well.
+        encoding: The encoding, as messages call it.
+        marks: The texts that stand for a missing value; None: those that usually do.
+        date_order: What the user said of it.
+        doubts: The options that would settle what was found but may be otherwise, such as `--decimal .`.
+    """
+
+    separator: str = ","
+    quote: str | None = '"'
+    decimal: str = "."
+    thousands: str = ""
+    encoding: str = "UTF-8"
+    marks: tuple[str, ...] | None = None
+    date_order: str | None = None
+    doubts: tuple[str, ...] = ()
+
+    def is_missing(self, text: str) -> bool:
+        """Whether a field says that there is no value; spaces around it are gone."""
+        return not text or (text.casefold() in MARKS if self.marks is None else text in self.marks)
+
+    def said(self, marks: tuple[str, ...] = (), dates: str = "") -> str:
+        """What differs from plain comma-separated text, in one line.
+
+        Args:
+            marks: The texts that stood for a missing value.
+            dates: How dates are written.
+        """
+        parts = []
+        if self.separator != ",":
+            mark = self.separator
+            parts.append(f"separator {mark if mark.strip() else _SEPARATOR_WORDS.get(mark, repr(mark))}")
+        if self.quote == "'":
+            parts.append("quotes '")
+        if self.decimal != ".":
+            parts.append("decimal comma" + self._doubt("decimal"))
+        if self.thousands:
+            parts.append(f"thousands {'space' if self.thousands == ' ' else self.thousands}" + self._doubt("thousands"))
+        elif self._doubt("decimal") and self.decimal == ".":
+            parts.append("decimal point" + self._doubt("decimal"))
+        if self.encoding != "UTF-8":
+            parts.append(self.encoding)
+        if marks:
+            parts.append("missing " + " ".join(f'"{mark}"' for mark in marks))
+        if dates:
+            parts.append(dates)
+        return ", ".join(parts)
+
+    def _doubt(self, word: str) -> str:
+        found = [doubt for doubt in self.doubts if doubt.startswith(f"--{word}")]
+        return f" (not certain: {found[0]})" if found else ""
+
+
+def encoding_name(codec: str) -> str:
+    """An encoding as messages call it.
+
+    >>> encoding_name("latin_1"), encoding_name("utf8"), encoding_name("windows-1252")
+    ('Latin-1', 'UTF-8', 'CP1252')
+    """
+    name = codecs.lookup(codec).name
+    return {"iso8859-1": "Latin-1", "utf-8-sig": "UTF-8"}.get(name, name.upper())

@@ -1,0 +1,130 @@
+"""Decimal and thousands marks, found from the fields that are numbers in one way or another."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from entrena.data.dialect import MARKS, MARKS_AMONG_NUMBERS, SPACES, ReadOptions
+
+# The share of a column's values that must look like numbers before its marks count.
+_SHARE_OF_NUMBERS = 0.9
+
+_SPACE = f"[{SPACES}]"
+_LOOKS_LIKE_A_NUMBER = re.compile(rf"[+-]?[\d.,'\u2019{SPACES}]*\d[\d.,]*(?:[eE][+-]?\d+)?")
+
+
+def _decimal(mark: str) -> re.Pattern[str]:
+    return re.compile(rf"[+-]?\d*{mark}\d+(?:[eE][+-]?\d+)?|[+-]?\d+{mark}")
+
+
+def _one_group(mark: str) -> re.Pattern[str]:
+    return re.compile(rf"[+-]?[1-9]\d{{0,2}}{mark}\d{{3}}")
+
+
+def _groups(mark: str, decimal: str) -> re.Pattern[str]:
+    several = rf"(?:{mark}\d{{3}}){{2,}}(?:{decimal}\d+)?"
+    return re.compile(rf"[+-]?[1-9]\d{{0,2}}(?:{several}|(?:{mark}\d{{3}})+{decimal}\d+)")
+
+
+_MARKS = {",": ",", ".": r"\."}
+_DECIMAL = {mark: _decimal(pattern) for mark, pattern in _MARKS.items()}
+_ONE_GROUP = {mark: _one_group(pattern) for mark, pattern in _MARKS.items()}
+_GROUPS = {",": _groups(",", r"\."), ".": _groups(r"\.", ",")}
+_OTHER_GROUPS = {
+    mark: re.compile(rf"[+-]?[1-9]\d{{0,2}}(?:{pattern}\d{{3}})+(?:[.,]\d+)?")
+    for mark, pattern in (("'", "['\u2019]"), (" ", _SPACE))
+}
+_NO_OTHER_GROUPS = str.maketrans("", "", f"'\u2019{SPACES}")
+
+
+@dataclass
+class _Counts:
+    """How many columns show each use of a mark.
+
+    Attributes:
+        decimal: `1,5`: it can only be a decimal mark.
+        either: `1,234` and nothing else: thousands or decimals.
+        thousands: `1,234,567` or `1,234.5`: it can only group digits.
+    """
+
+    decimal: int = 0
+    either: int = 0
+    thousands: int = 0
+
+
+def find_number_marks(
+    columns: Iterable[Sequence[str]], separator: str, options: ReadOptions
+) -> tuple[str, str, tuple[str, ...]]:
+    """The decimal mark, the thousands mark, and the options that would settle what is not certain.
+
+    Args:
+        columns: A sample of each column's fields, without spaces around them.
+        separator: What stands between values.
+        options: What the user said.
+    """
+    counts, others = _count(columns)
+    decimal, doubts = _find_decimal(counts, others, separator, options)
+    if options.thousands_mark is not None:
+        return decimal, options.thousands_mark, doubts
+    other = "." if decimal == "," else ","
+    if counts[other].thousands or counts[other].either:
+        return decimal, other, doubts
+    return decimal, max(others, key=lambda mark: others[mark]) if any(others.values()) else "", doubts
+
+
+def _find_decimal(
+    counts: dict[str, _Counts], others: dict[str, int], separator: str, options: ReadOptions
+) -> tuple[str, tuple[str, ...]]:
+    if options.decimal_mark is not None:
+        return options.decimal_mark, ()
+    if options.thousands_mark in (",", "."):
+        return ("," if options.thousands_mark == "." else "."), ()
+    comma, point = counts[","], counts["."]
+    votes_comma, votes_point = (comma.decimal + point.thousands), (point.decimal + comma.thousands)
+    if votes_comma or votes_point:
+        return ("," if votes_comma > votes_point else "."), ()
+    # Nothing is certain from here on. Whoever separates by semicolons does so because commas are in the numbers.
+    if comma.either and point.either:
+        return (",", ("--decimal .",)) if separator == ";" else (".", ("--decimal ,",))
+    if comma.either:
+        if separator == ";" or any(others.values()):
+            return ",", ("--decimal .",)
+        return ".", ("--thousands none --decimal ,",)
+    if point.either and separator == ";":
+        return ".", ("--decimal ,",)
+    return ".", ()
+
+
+def _count(columns: Iterable[Sequence[str]]) -> tuple[dict[str, _Counts], dict[str, int]]:
+    counts = {",": _Counts(), ".": _Counts()}
+    others = {"'": 0, " ": 0}
+    for column in columns:
+        fields = [field for field in column if field and field.casefold() not in (*MARKS, *MARKS_AMONG_NUMBERS)]
+        numbers = [field for field in fields if _LOOKS_LIKE_A_NUMBER.fullmatch(field)]
+        if len(numbers) < _SHARE_OF_NUMBERS * len(fields):
+            continue
+        for mark, pattern in _OTHER_GROUPS.items():
+            if any(pattern.fullmatch(number) for number in numbers):
+                others[mark] += 1
+                # Without these, the decimal mark stands alone.
+                numbers = [number.translate(_NO_OTHER_GROUPS) for number in numbers]
+        for mark, uses in counts.items():
+            _count_column([number for number in numbers if mark in number], mark, uses)
+    return counts, others
+
+
+def _count_column(numbers: list[str], mark: str, uses: _Counts) -> None:
+    """Adds what one column's numbers with a mark show."""
+    if not numbers:
+        return
+    n_groups = sum(_GROUPS[mark].fullmatch(number) is not None for number in numbers)
+    n_either = sum(_ONE_GROUP[mark].fullmatch(number) is not None for number in numbers)
+    n_decimal = sum(_DECIMAL[mark].fullmatch(number) is not None for number in numbers) - n_either
+    if n_groups > n_decimal:
+        uses.thousands += 1
+    elif n_decimal:
+        uses.decimal += 1
+    elif n_either == len(numbers):
+        uses.either += 1

@@ -1,0 +1,185 @@
+"""Roles: what each column is to a model, found from its content.
+
+`infer_roles` looks at the training rows only. What it finds is said with its reason, stored in the model, and can be
+set. Estimators do not guess: `roles_by_kind` goes by the type of a column alone and leaves none out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+from entrena.data.table import Column, Table
+from entrena.errors import DataError, UsageError, did_you_mean
+
+Role = Literal["number", "boolean", "category", "date", "text", "identifier", "weight", "group", "time", "ignore"]
+
+# The roles of columns that are inputs; the others are not.
+INPUT_ROLES: tuple[Role, ...] = ("number", "boolean", "category", "date")
+
+# Fewer values than this may all differ by chance, or because the table is small.
+FEW_VALUES = 20
+
+# A consecutive number counts as a row's number only in a table of some length: 1…30 may be a day or an age.
+FEW_ROWS = 50
+
+# Texts of so many words on average are sentences, not names of things.
+WORDS_OF_A_SENTENCE = 4
+
+_TRUTHS = (
+    frozenset({"yes", "no"}),
+    frozenset({"y", "n"}),
+    frozenset({"true", "false"}),
+    frozenset({"t", "f"}),
+    frozenset({"on", "off"}),
+    frozenset({"sí", "no"}),
+    frozenset({"si", "no"}),
+    frozenset({"ja", "nein"}),
+    frozenset({"oui", "non"}),
+    frozenset({"sim", "não"}),
+)
+
+
+@dataclass(frozen=True)
+class ColumnRole:
+    """What a column is.
+
+    Attributes:
+        name: The column.
+        role: What it is.
+        reason: Why, in a few words.
+    """
+
+    name: str
+    role: Role
+    reason: str = ""
+
+    @property
+    def is_input(self) -> bool:
+        """Whether a model reads it."""
+        return self.role in INPUT_ROLES
+
+
+def check_roles(given: Mapping[str, str], names: Sequence[str], source: str) -> dict[str, Role]:
+    """Roles as a user gives them.
+
+    Raises:
+        UsageError: There is no such role or column.
+    """
+    roles: dict[str, Role] = {}
+    for name, role in given.items():
+        if role not in get_args(Role):
+            raise UsageError(f"role of '{name}': unknown name '{role}': {did_you_mean(role, get_args(Role))}")
+        if name not in names:
+            raise UsageError(f"{source}: there is no column '{name}' to give a role; {did_you_mean(name, names)}")
+        roles[name] = role  # type: ignore[assignment]
+    return roles
+
+
+def infer_roles(table: Table, given: Mapping[str, Role], n_rows: int) -> tuple[ColumnRole, ...]:
+    """What each column is, from its values.
+
+    Args:
+        table: The training rows of all columns that are not the target.
+        given: The roles that the user gave.
+        n_rows: How many rows the whole source has, test rows included: a row's number lies within.
+
+    Returns:
+        A role for each column, in their order.
+
+    Raises:
+        DataError: No column is left as an input, or a given role does not fit the values.
+    """
+    if table.matrix is not None and not given:
+        return tuple(ColumnRole(name, "number", "an array") for name in table.names)
+    roles = []
+    for name in table.names:
+        if name in given:
+            _check_given(table.column(name), given[name], table)
+            roles.append(ColumnRole(name, given[name], "as said"))
+        else:
+            roles.append(ColumnRole(name, *_infer(table, name, n_rows)))
+    if not any(role.is_input for role in roles):
+        told = ", ".join(f"'{role.name}' ({role.role}: {role.reason})" for role in roles[:5])
+        raise DataError(
+            f"{table.place.source}: no column is left to predict from: {told}; "
+            f"--role '{roles[0].name}=category' (or number) uses one all the same"
+        )
+    return tuple(roles)
+
+
+def roles_by_kind(table: Table) -> tuple[ColumnRole, ...]:
+    """The roles of all columns by their type: every column is an input.
+
+    Raises:
+        DataError: A column holds lists or structures.
+    """
+    of_kind: dict[str, Role] = {"number": "number", "boolean": "boolean", "text": "category", "date": "date"}
+    for column in table.columns:
+        if column.kind == "nested":
+            table.place.refuse(f"{table.place.column(column.name)} holds lists or structures, which cannot be used")
+    return tuple(ColumnRole(column.name, of_kind[column.kind], "by its type") for column in table.columns)
+
+
+def _infer(table: Table, name: str, n_rows: int) -> tuple[Role, str]:
+    head = table.block(0, FEW_ROWS).column(name)
+    # Most columns show what they are in a few rows: then the others need not be copied together.
+    if head.kind == "number" and not head.missing().all() and not _may_count_rows(head.values):
+        return "number", _kind_of_numbers(head.values)
+    column = table.column(name)
+    if column.kind == "nested":
+        return "ignore", "lists or structures"
+    present = ~column.missing()
+    n = int(present.sum())
+    if n == 0:
+        return "ignore", "empty"
+    if column.kind == "text":
+        return _infer_text(column, present, n)
+    if column.kind == "number":
+        return _infer_number(column.values, n_rows)
+    return column.kind, {"boolean": "true or false", "date": "dates"}[column.kind]
+
+
+def _may_count_rows(head: np.ndarray) -> bool:
+    """Whether the first rows of a column leave it open that it numbers the rows."""
+    return head.dtype.kind in "iu" and len(head) == FEW_ROWS and len(np.unique(head)) == FEW_ROWS
+
+
+def _infer_number(values: np.ndarray, n_rows: int) -> tuple[Role, str]:
+    if _may_count_rows(values[:FEW_ROWS]):
+        span = int(values.max()) - int(values.min()) + 1
+        if span <= n_rows and len(np.unique(values)) == len(values):
+            return "identifier", "consecutive whole numbers, each once"
+    return "number", _kind_of_numbers(values)
+
+
+def _kind_of_numbers(values: np.ndarray) -> str:
+    return "whole numbers" if values.dtype.kind in "iu" else "numbers"
+
+
+def _infer_text(column: Column, present: np.ndarray, n: int) -> tuple[Role, str]:
+    used = np.flatnonzero(np.bincount(column.values[present], minlength=len(column.levels)))
+    k = len(used)
+    levels = [column.levels[code] for code in used]
+    if k <= 2 and any(truth >= {level.strip().lower() for level in levels} for truth in _TRUTHS):
+        return "boolean", " or ".join(f"'{level}'" for level in sorted(levels))
+    if n >= FEW_VALUES and k > n / 2:
+        words = sum(len(level.split()) for level in levels[:1000]) / min(k, 1000)
+        if k == n and words < WORDS_OF_A_SENTENCE:
+            return "identifier", f"all {n:,} values differ"
+        return "text", f"{k:,} different texts in {n:,} rows"
+    return "category", f"{k:,} level{'s' if k > 1 else ''}"
+
+
+def _check_given(column: Column, role: Role, table: Table) -> None:
+    """Raises where the values cannot be what the user says; `number` is checked where the numbers are read."""
+    if role == "date" and column.kind != "date":
+        row = int((~column.missing()).argmax())
+        value = column.levels[column.values[row]] if column.kind == "text" else column.values[row]
+        table.place.refuse(
+            f"{table.place.column(column.name)}, {table.place.row(table.file_row(row))} holds {value!r}, which was not "
+            "read as a date; --date-order says how days, months and years follow each other"
+        )

@@ -1,0 +1,260 @@
+"""The job of a run: which data, read how, and split into which parts; what a resumed run needs to be told again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from entrena.data import (
+    EMBEDDED,
+    Examples,
+    ReadOptions,
+    RowColumns,
+    Schema,
+    check_roles,
+    count_repeated,
+    infer_roles,
+    infer_schema,
+    read,
+    read_inputs,
+    split_rows,
+    with_training,
+)
+from entrena.errors import DataError, RunError, UsageError, did_you_mean
+from entrena.fitting import Parts, rows_that_count, split_validation
+from entrena.model import Model
+from entrena.recipe import Recipe
+from entrena.training.seeds import generator
+
+TASKS = ("classification", "regression")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a run needs to be told again when it is resumed; a part of its `status.json`.
+
+    Attributes:
+        data: The file's path or the embedded set's name; empty where the data were handed in from Python.
+        target: The targets' names, or None where the data know theirs.
+        task: The task, where the user said it.
+        roles: The roles that the user gave, by column.
+        rows: The names of the columns with weights, groups and times.
+        options: How text files are written, where the user said it.
+        test_fraction: The share of the rows that is held out for the final score.
+        from_file: Whether `data` can be read again.
+        fingerprint: A checksum of the data.
+        recipe_fingerprint: A checksum of the recipe.
+        from_run: The model from whose weights the run began.
+        start_fingerprint: Its checksum.
+        files: Paths of `validation` and `test` rows of one's own, empty where they were handed in from Python.
+        fingerprints: Their checksums.
+        metrics: Further scores, as in a recipe.
+    """
+
+    data: str
+    target: tuple[str, ...] | None
+    task: str | None
+    test_fraction: float
+    from_file: bool
+    fingerprint: str
+    recipe_fingerprint: str
+    roles: Mapping[str, str] = field(default_factory=dict)
+    rows: Mapping[str, str | None] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    from_run: str | None = None
+    start_fingerprint: str | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+    metrics: tuple[Any, ...] = ()
+
+    @property
+    def row_columns(self) -> RowColumns:
+        """The columns with weights, groups and times: as asked for, or by their roles."""
+        named: dict[str, str | None] = dict(self.rows)
+        for column, role in self.roles.items():
+            if role in ("weight", "group", "time"):
+                if named.get(role) not in (None, column):
+                    raise UsageError(f"--role {column}={role}: the {role} column is '{named[role]}' already")
+                named[role] = column
+        return RowColumns(**named)
+
+    @property
+    def read_options(self) -> ReadOptions:
+        """How text files are written, as far as it was said."""
+        given = {name: tuple(value) if isinstance(value, list) else value for name, value in self.options.items()}
+        return ReadOptions(**given)
+
+    def to_plain(self) -> dict[str, Any]:
+        """For the run's status; `from_plain` gives it back."""
+        return asdict(self)
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Job:
+        """The job that `to_plain` wrote."""
+        target = plain["target"]
+        own = {"target": None if target is None else tuple(target), "metrics": tuple(plain["metrics"])}
+        return cls(**{**plain, **own})
+
+
+@dataclass(frozen=True, eq=False)
+class Divided:
+    """The data of a run in its parts.
+
+    Attributes:
+        schema: What the columns are, and what is predicted.
+        parts: Training and validation rows.
+        test: The rows of the final score, or None.
+        facts: What is to be said of the data, as plain values: how they were read, sizes, rows left out or repeated.
+        everything: All rows, for `refit`; None where that was not asked for.
+    """
+
+    schema: Schema
+    parts: Parts
+    test: Examples | None
+    facts: Mapping[str, Any]
+    everything: tuple[Examples, ...] = ()
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The rows of each part."""
+        parts = {"training": self.parts.training, "validation": self.parts.validation, "test": self.test}
+        return {name: 0 if part is None else part.n_rows for name, part in parts.items()}
+
+
+def check_task(task: str | None) -> None:
+    """Raises a UsageError for an unknown task."""
+    if task not in (None, *TASKS):
+        raise UsageError(f"task: unknown name '{task}': {did_you_mean(str(task), TASKS)}")
+
+
+def read_examples(data: Any, job: Job, start: Model | None = None) -> Examples:
+    """The job's data; a model to start from says which columns are texts."""
+    target = job.target if job.target is None or len(job.target) > 1 else job.target[0]
+    as_text = {column for column, role in job.roles.items() if role == "category"}
+    if start is not None:
+        as_text |= start.schema.text_columns
+    return read(data, target=target, rows=job.row_columns, options=job.read_options, text_columns=frozenset(as_text))
+
+
+def divide(
+    recipe: Recipe,
+    job: Job,
+    examples: Examples,
+    start: Model | None,
+    validation_data: Any = None,
+    test_data: Any = None,
+) -> Divided:
+    """Test rows first, then validation rows of what is left; then what the columns are, from the training rows alone.
+
+    Raises:
+        DataError: The rows cannot be used, or the data are not those of the model to start from.
+    """
+    schema = infer_schema(examples, job.task) if start is None else start.schema  # type: ignore[arg-type]
+    n_all, without_target = examples.n_rows, examples.n_without_target
+    examples = rows_that_count(examples)
+    if start is not None:
+        examples = _for_model(examples, start.schema)
+    test, stratify = None, schema.classes is not None
+    rest = examples
+    if test_data is None and job.test_fraction > 0:
+        chance = generator(recipe.random_state, "test")
+        kept, away = split_rows(examples, job.test_fraction, chance, stratify=stratify)
+        rest, test = examples.take(kept), examples.take(away)
+    parts = Parts(rest) if validation_data is not None else split_validation(recipe, rest, stratify=stratify)
+    if start is None:
+        given = check_roles(
+            {name: role for name, role in job.roles.items() if role not in ("weight", "group", "time")},
+            examples.columns,
+            examples.source,
+        )
+        roles = infer_roles(parts.training.inputs, given, n_all + without_target)
+        schema = with_training(schema, roles, parts.training)
+    if validation_data is not None:
+        parts = Parts(rest, _own_rows(validation_data, schema, job, "validation"))
+    if test_data is not None:
+        test = _own_rows(test_data, schema, job, "test")
+    own_validation = parts.validation if validation_data is not None else None
+    everything = tuple(part for part in (rest, own_validation, test) if part is not None)
+    divided = Divided(schema, parts, test, {}, everything if recipe.training.refit else ())
+    facts = {
+        "source": examples.source,
+        "read": examples.inputs.said,
+        "rows_without_target": without_target,
+        "rows_of_weight_0": n_all - examples.n_rows,
+        "repeated": {
+            name: count_repeated(part.pick(schema.columns), parts.training.pick(schema.columns))
+            for name, part in (("validation", parts.validation), ("test", test))
+            if part is not None
+        },
+    }
+    return replace(divided, facts=facts)
+
+
+def joined(parts: tuple[Examples, ...], columns: tuple[str, ...]) -> Examples:
+    """Examples one after the other, with these columns only."""
+    from entrena.data.table import joined_tables
+
+    first = parts[0]
+    targets = np.concatenate([part.targets for part in parts if part.targets is not None])
+    weights = [np.ones(part.n_rows) if part.weight is None else part.weight for part in parts]
+    weight = None if all(part.weight is None for part in parts) else np.concatenate(weights)
+    table = joined_tables([part.inputs.pick(columns) for part in parts])
+    return Examples(table, targets, first.target_names, first.source, weight)
+
+
+def _own_rows(data: Any, schema: Schema, job: Job, part: str) -> Examples:
+    examples = read_inputs(data, schema, options=job.read_options, rows=job.row_columns)
+    if examples.targets is None:
+        raise DataError(f"{examples.source}: {part} rows need the target {', '.join(schema.target_names)}")
+    return rows_that_count(examples)
+
+
+def _for_model(examples: Examples, schema: Schema) -> Examples:
+    """The examples with the columns of a model to start from.
+
+    Raises:
+        RunError: The data have other columns or other targets than the model.
+    """
+    known = {role.name for role in schema.roles}
+    missing = [column for column in schema.columns if column not in examples.columns]
+    extra = [column for column in examples.columns if column not in known]
+    if missing or extra:
+        said = [f"lack {', '.join(missing)}"] if missing else []
+        said += [f"have {', '.join(extra)} more"] if extra else []
+        raise RunError(f"{examples.source}: not the model's columns: the data {' and '.join(said)}")
+    if len(examples.target_names) != len(schema.target_names):
+        raise RunError(f"{examples.source}: the model is for {schema.task} of {', '.join(schema.target_names)}")
+    if schema.classes is None:
+        infer_schema(examples, "regression")  # refuses what is no number
+    return examples.pick(schema.columns)
+
+
+def absolute(data: str | Path) -> str:
+    """A file's path as it will be found again from another folder; an embedded set's name as it is."""
+    return str(data) if data in EMBEDDED else str(Path(data).expanduser().absolute())
+
+
+def checksum(text: str) -> str:
+    """A checksum of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def fingerprint(examples: Examples) -> str:
+    """A checksum of columns, inputs and targets, by which a resumed run knows its data."""
+    digest = hashlib.sha256(repr((examples.columns, examples.target_names, examples.n_rows)).encode())
+    table = examples.inputs
+    if table.matrix is not None and table.rows is None:
+        digest.update(np.ascontiguousarray(table.matrix).data)
+    else:
+        for column in table:
+            digest.update(repr((column.kind, str(column.values.dtype), column.levels)).encode("utf-8", "replace"))
+            digest.update(np.ascontiguousarray(column.values).tobytes())
+    for values in (examples.targets, examples.weight, examples.groups, examples.times):
+        if values is not None:
+            digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()
