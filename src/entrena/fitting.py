@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from entrena.training.parts import TrainingPart, ValidationPart, blank_table
 from entrena.training.plan import Plan, make_plan, wants_validation
 from entrena.training.program import initial_state
 from entrena.training.seeds import generator
-from entrena.training.watching import UNWATCHED, Watchers
+from entrena.training.watching import UNWATCHED, Progress, Watchers
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,7 +209,7 @@ def refit(model: Model, prepared: Prepared, fitted: Fitted, everything: Examples
     epochs = fitted.training.best.epoch if fitted.plan.restore_best else fitted.training.checkpoint.epoch
     last = max(1, epochs)
 
-    def stop(progress: Progress) -> str | None:
+    def stop(progress: Progress) -> Literal["stop"] | None:
         return "stop" if progress.epoch >= last else None
 
     trained = fit(ready, Watchers((stop,), None, UNWATCHED.interrupted)).model
@@ -222,7 +222,7 @@ def _calibrated(model: Model, prepared: Prepared) -> Model:
     if prepared.recipe.targets.calibration.name == "none" or prepared.schema.classes is None:
         return model
     held = prepared.held
-    if held is None:
+    if held is None or held.targets is None:
         raise RecipeError(
             [Problem("targets.calibration", "needs validation rows: take early_stopping=true, or give some")]
         )

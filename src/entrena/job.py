@@ -86,8 +86,8 @@ class Job:
     @property
     def read_options(self) -> ReadOptions:
         """How text files are written, as far as it was said."""
-        given = {name: tuple(value) if isinstance(value, list) else value for name, value in self.options.items()}
-        return ReadOptions(**given)
+        missing = self.options.get("missing")
+        return ReadOptions(**{**self.options, "missing": None if missing is None else tuple(missing)})
 
     def to_plain(self) -> dict[str, Any]:
         """For the run's status; `from_plain` gives it back."""

@@ -178,7 +178,13 @@ def train(
         if verbose:
             callbacks = (*callbacks, shown.enter_context(ProgressBar()))
         if resume is not None:
-            given = {"recipe": recipe, "target": target, "task": task, "from_run": from_run, "name": name}
+            given: dict[str, Any] = {
+                "recipe": recipe,
+                "target": target,
+                "task": task,
+                "from_run": from_run,
+                "name": name,
+            }
             given |= {"roles": roles, "weight": weight, "group": group, "time": time, "options": options}
             wrong = [argument for argument, value in given.items() if value is not None]
             if wrong:

@@ -68,10 +68,26 @@ def sheet_of(rows):
     return f"<worksheet {MAIN}><sheetData>{''.join(lines)}</sheetData></worksheet>"
 
 
-def write_excel(path, rows=(), sheet=None):
-    """An Excel file with one sheet: of rows of values, or with this XML."""
+def write_excel(path, rows=(), sheet=None, before=0):
+    """An Excel file with a sheet `Data` of rows of values, or with this XML, and empty sheets before it."""
+    files = dict(FILES)
+    for number in range(2, before + 2):
+        files[f"xl/worksheets/sheet{number}.xml"] = sheet_of(())
+        files["[Content_Types].xml"] = files["[Content_Types].xml"].replace(
+            "</Types>",
+            f'<Override PartName="/xl/worksheets/sheet{number}.xml" ContentType="application/vnd.openxmlformats-'
+            'officedocument.spreadsheetml.worksheet+xml"/></Types>',
+        )
+        files["xl/workbook.xml"] = files["xl/workbook.xml"].replace(
+            "<sheets>", f'<sheets><sheet name="Empty {number}" sheetId="{number}" r:id="s{number}"/>'
+        )
+        files["xl/_rels/workbook.xml.rels"] = files["xl/_rels/workbook.xml.rels"].replace(
+            "</Relationships>",
+            f'<Relationship Id="s{number}" Type="{OFFICE}/worksheet" Target="worksheets/sheet{number}.xml"/>'
+            "</Relationships>",
+        )
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in FILES.items():
+        for name, content in files.items():
             archive.writestr(name, '<?xml version="1.0" encoding="UTF-8"?>' + content)
         archive.writestr("xl/worksheets/sheet1.xml", sheet if sheet is not None else sheet_of(rows))
     return path

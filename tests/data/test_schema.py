@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrena.data import Schema, class_numbers, infer_schema, read
+from entrena.data import ColumnRole, Schema, class_numbers, infer_schema, read, with_training
 from entrena.errors import DataError
 
 
@@ -38,7 +39,7 @@ def test_classes(targets, classes):
     "targets", [[0.5, 1.0, 2.0], [2.0, 1.0, 2.0], np.arange(21), np.arange(900) % 31, [[1, 2], [3, 4]]]
 )
 def test_numbers(targets):
-    assert schema(targets) == Schema(("x0",), schema(targets).target_names, "regression", None)
+    assert schema(targets) == Schema((), schema(targets).target_names, "regression")
 
 
 def test_the_task_can_be_said():
@@ -84,7 +85,8 @@ labels = st.sampled_from([st.integers(-(2**53), 2**53), st.text(max_size=5), st.
 @given(st.data(), labels)
 def test_schemas_go_through_json(data, kind):
     classes = tuple(sorted(set(data.draw(st.lists(kind, min_size=2, max_size=6)))))
-    before = Schema(("a", "ä b"), ("y",), "classification", classes)
+    roles = ColumnRole("a", "number", "numbers"), ColumnRole("ä b", "identifier", "all 30 values differ")
+    before = Schema(roles, ("y",), "classification", classes, (1 / len(classes),) * len(classes))
     after = Schema.from_plain(json.loads(json.dumps(before.to_plain())))
     assert after == before and [type(label) for label in after.classes] == [type(label) for label in classes]
 
@@ -102,5 +104,34 @@ def test_class_numbers_compare_as_python_does():
         class_numbers(np.array(["setosaa"]), ("setosa", "virginica"))
     with pytest.raises(DataError, match=r"^targets: unknown class 7; there are 0, 1$"):
         class_numbers(np.array([1, 7]), (0, 1))
-    with pytest.raises(DataError, match=r"^targets: unknown class '1'; there are 0, 1$"):
-        class_numbers(np.array(["1"]), (0, 1))
+
+
+def test_where_one_file_writes_texts_and_the_other_numbers_their_texts_are_compared():
+    assert class_numbers(np.array(["1", "0"]), (0, 1)).tolist() == [1, 0]
+    assert class_numbers(np.array([1.0, 0.0]), ("0", "1")).tolist() == [1, 0]
+    assert class_numbers(np.array([True]), ("false", "true")).tolist() == [1]
+    with pytest.raises(DataError, match=r"^targets: unknown class '7'; there are 0, 1$"):
+        class_numbers(np.array(["7"]), (0, 1))
+
+
+def test_what_only_the_training_rows_say():
+    examples = read((np.ones((6, 2)), ["a", "a", "a", "a", "a", "b"]))
+    roles = (ColumnRole("x0", "number"), ColumnRole("x1", "ignore", "empty"))
+    found = with_training(infer_schema(examples), roles, examples)
+    assert found.columns == ("x0",)
+    assert [role.name for role in found.left_out] == ["x1"]
+    assert found.shares == pytest.approx((5 / 6, 1 / 6))
+    assert found.is_unbalanced
+    weighted = replace(examples, weight=np.array([1, 1, 1, 1, 1, 5.0]))
+    assert with_training(found, roles, weighted).shares == (0.5, 0.5)
+    assert not with_training(found, roles, weighted).is_unbalanced
+
+
+def test_too_many_classes():
+    labels = [f"c{number // 2}" for number in range(20_000)]
+    with pytest.raises(DataError) as caught:
+        schema(labels)
+    assert str(caught.value) == (
+        "array: target 'target' has 10,000 classes; at most 2,000 can be learned: join rare ones, or is it a number "
+        "(--task regression)?"
+    )

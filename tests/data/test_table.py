@@ -58,6 +58,11 @@ def test_missing_values_of_each_kind():
 def test_numbers_where_texts_are():
     with pytest.raises(DataError, match="people.csv: column 'job', row 3 holds 'clerk' where a number is needed"):
         as_numbers(sample().take(np.array([1, 2])), "job")
+    numerals = Table((Column("n", "text", np.array([0, -1, 1], np.int32), ("1.5", "2")),), Place("t"))
+    assert as_numbers(numerals, "n").tolist()[::2] == [1.5, 2]
+    mixed = Table((Column("n", "text", np.array([0, -1, 1], np.int32), ("1.5", "1_0")),), Place("t"))
+    with pytest.raises(DataError, match="t: column 'n', row 3 holds '1_0' where a number is needed"):
+        as_numbers(mixed, "n")
     infinite = Table((Column("x", "number", np.array([1.0, np.inf])),), Place("people.csv", first_row=2))
     with pytest.raises(DataError, match="people.csv: column 'x', row 3 holds inf; numbers must be finite"):
         as_numbers(infinite, "x")
@@ -75,6 +80,8 @@ def test_texts_of_numbers_are_written_as_people_write_them():
     assert [column.levels[code] if code >= 0 else None for code in column.values] == ["3", "3.5", None, "3"]
     owns = as_texts(sample(), "owns")
     assert [owns.levels[code] for code in owns.values] == ["true", "false", "true", "true"]
+    gaps = Table((Column("b", "boolean", np.array([1, np.nan, 0], np.float32)),), Place("t"))
+    assert [as_texts(gaps, "b").levels[code] for code in as_texts(gaps, "b").values[::2]] == ["true", "false"]
     assert [text_of(value) for value in (3.0, 3, np.float64(2.5), True, "x", 1e300)] == [
         "3",
         "3",

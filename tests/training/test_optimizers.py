@@ -9,7 +9,7 @@ from scipy.special import softmax
 
 from entrena.network import Network
 from entrena.registry import Choice
-from entrena.training.optimizers import OPTIMIZERS, is_decoupled, own_default
+from entrena.training.optimizers import OPTIMIZERS, is_decoupled, own_decay, own_default
 from entrena.training.program import Block, Data, Structure, compiled, initial_state
 
 N_ROWS, N_UPDATES, BATCH = 23, 10, 5
@@ -112,9 +112,18 @@ def test_own_defaults_and_kind_of_decay():
     assert own_default(Choice("sgd"), "momentum") == 0.9
     for name, entry in OPTIMIZERS.items():
         assert own_default(Choice(name), "learning_rate") > 0
-        assert own_default(Choice(name), "weight_decay") >= 0
+        assert own_decay(Choice(name), 0.01, 1000) >= 0
         assert set(entry.details["uses"]) <= {"momentum", "nesterov"}
     assert {name: is_decoupled(Choice(name)) for name in OPTIMIZERS} == {"sgd": False, "adam": False, "adamw": True}
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "rate", "expected"),
+    [(1000, 0.01, 1.0), (4000, 0.01, 0.25), (1000, 0.02, 0.5), (100, 0.01, 2.0), (1_000_000, 0.01, 0.05)],
+)
+def test_adamws_own_decay_is_ten_rows_an_update(n_rows, rate, expected):
+    assert own_decay(Choice("adamw"), rate, n_rows) == pytest.approx(expected)
+    assert own_decay(Choice("sgd"), rate, n_rows) == 1e-4
 
 
 def test_adams_settings_are_the_papers():

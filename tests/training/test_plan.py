@@ -66,7 +66,8 @@ def test_the_optimizers_own_defaults():
     assert (sgd.learning_rate, sgd.optimizer_settings["weight_decay"]) == (0.05, 1e-4)
     assert (adam.momentum, adam.structure.momentum, adam.structure.decay) == (None, False, False)
     assert "weight_decay" not in adam.optimizer_settings
-    assert plan().optimizer_settings == {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.1}
+    assert plan(2000).optimizer_settings == {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.5}
+    assert plan(2000, rate={"learning_rate": 0.02}).optimizer_settings["weight_decay"] == 0.25
 
 
 def test_what_is_given_counts():
@@ -104,7 +105,7 @@ def test_when_patience_counts_and_when_the_best_weights_are_kept(
 
 def test_which_data_give_up_validation_rows():
     auto = TrainingSettings()
-    assert (wants_validation(auto, 1999), wants_validation(auto, 2000)) == (False, True)
+    assert (wants_validation(auto, 4999), wants_validation(auto, 5000)) == (False, True)
     assert wants_validation(TrainingSettings(early_stopping=True), 10)
     assert not wants_validation(TrainingSettings(early_stopping=False), 10**6)
 

@@ -126,7 +126,7 @@ def _print(described: Mapping[str, Any]) -> None:
 
 
 def _leading_first(scores: Mapping[str, float] | None, leading: str | None) -> Mapping[str, float] | None:
-    if not scores or leading not in scores:
+    if not scores or leading is None or leading not in scores:
         return scores
     return {leading: scores[leading], **scores}
 

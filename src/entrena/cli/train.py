@@ -183,8 +183,8 @@ def train(
 
     from entrena.run import train as train_run
 
-    own = {"validation_data": validation, "test_data": test}
-    run = train_run(data=data, **own, verbose=not (quiet or as_json), **arguments)
+    arguments |= {"validation_data": validation, "test_data": test, "verbose": not (quiet or as_json)}
+    run = train_run(data=data, **arguments)
     if as_json:
         print_json(describe(run))
     elif not quiet:

@@ -106,7 +106,7 @@ def _column(values: np.ndarray, name: str, place: Place) -> Column:
         return Column(name, "number", numbers)
     missing = np.array([is_missing(value) for value in values], bool)
     texts = [text_of(value) for value in values[~missing]]
-    levels, codes = np.unique(texts, return_inverse=True) if texts else (np.array([], str), [])
+    levels, codes = np.unique(np.array(texts, str), return_inverse=True)
     numbered = np.full(len(values), -1, np.int32)
     numbered[~missing] = codes
     return Column(name, "text", numbered, tuple(levels.tolist()))

@@ -6,6 +6,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from entrena.data.packed import PIECE
 from entrena.data.table import Table
 from entrena.data.texts import Meanings, encode
 from entrena.data.values import Place
-from entrena.errors import DataError
+from entrena.errors import DataError, shortened
 
 if TYPE_CHECKING:
     import polars as pl
@@ -59,7 +60,7 @@ def read_excel(path: Path, name: str, options: ReadOptions, text_columns: Collec
             _check_archive(path, name)
     try:
         book = fastexcel.read_excel(path)
-        frame = _first_sheet(book, name)
+        frame, said = _first_sheet(book, name)
     except DataError:
         raise
     # fastexcel and calamine raise what they find, and panic on some damaged files.
@@ -67,7 +68,8 @@ def read_excel(path: Path, name: str, options: ReadOptions, text_columns: Collec
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise
         raise DataError(f"{name} is a damaged Excel file ({first_line(error)})") from None
-    return _table(frame, Place(name, first_row=2), options, text_columns)
+    table = _table(frame, Place(name, first_row=2), options, text_columns)
+    return replace(table, said=", ".join(part for part in (said, table.said) if part))
 
 
 def _check_archive(path: Path, name: str) -> None:
@@ -111,19 +113,18 @@ def _column_number(letters: bytes) -> int:
     return number
 
 
-def _first_sheet(book: Any, name: str) -> pl.DataFrame:
-    """The first sheet that holds something, with the names of its first row as they are written."""
-    import polars as pl
-
+def _first_sheet(book: Any, name: str) -> tuple[pl.DataFrame, str]:
+    """The first sheet that holds something, with the names of its first row as they are written; and which it is."""
     for sheet in book.sheet_names:
-        header = pl.DataFrame(book.load_sheet(sheet, header_row=None, n_rows=1, dtypes="string"))
+        header = book.load_sheet(sheet, header_row=None, n_rows=1, dtypes="string").to_polars()
         if not header.width:
             continue
         names = ["" if text is None else str(text).strip() for text in header.row(0)] if header.height else []
         check_names(names, name)
-        frame = pl.DataFrame(book.load_sheet(sheet, header_row=0, column_names=None, schema_sample_rows=None))
+        frame = book.load_sheet(sheet, header_row=0, schema_sample_rows=None).to_polars()
         frame.columns = names
-        return frame
+        n_sheets = len(book.sheet_names)
+        return frame, f"sheet '{shortened(sheet)}' of {n_sheets}" if n_sheets > 1 else ""
     raise DataError(f"{name} is empty")
 
 

@@ -12,14 +12,12 @@ from tempfile import TemporaryDirectory
 from entrena.data.column_files import read_arrow, read_parquet
 from entrena.data.dialect import ReadOptions
 from entrena.data.excel import OLD_EXCEL, ZIP, is_excel, read_excel
-from entrena.data.frames import check_names
 from entrena.data.json_lines import read_json_lines
 from entrena.data.limits import check_size, most_bytes
 from entrena.data.packed import PIECE, is_packed, unpack
-from entrena.data.rows import refuse_malformed
 from entrena.data.table import Table
 from entrena.data.text_files import read_text
-from entrena.errors import DataError, UsageError, nearest
+from entrena.errors import DataError, UsageError, nearest, shortened
 
 STANDARD_INPUT = "-"
 
@@ -61,9 +59,9 @@ def find_file(source: str | Path, other_names: tuple[str, ...] = ()) -> Path:
     try:
         path = Path(source).expanduser()
         exists = path.exists()
-    except (OSError, ValueError, RuntimeError):
-        # A name that no file can have: too long, with a NUL, of a user who does not exist.
-        raise UsageError(f"there is no file {str(source)[:200]!r}") from None
+    except (OSError, RuntimeError):
+        # A name that is too long, or of a user who does not exist.
+        raise UsageError(f"there is no file {shortened(str(source), 200)}") from None
     if not exists:
         raise UsageError(_no_such_file(source, path, other_names))
     _check_ordinary(path, str(source))
@@ -203,6 +201,3 @@ def _read_standard_input(options: ReadOptions, text_columns: Collection[str]) ->
                 check_size(n_bytes, most, name, "sends")
                 out.write(piece)
         return _read(copy, name, None, options, text_columns)
-
-
-__all__ = ["STANDARD_INPUT", "check_names", "find_file", "read_file", "refuse_malformed"]

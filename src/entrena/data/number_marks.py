@@ -36,6 +36,7 @@ _OTHER_GROUPS = {
     mark: re.compile(rf"[+-]?[1-9]\d{{0,2}}(?:{pattern}\d{{3}})+(?:[.,]\d+)?")
     for mark, pattern in (("'", "['\u2019]"), (" ", _SPACE))
 }
+_NO_NUMBERS = frozenset((*MARKS, *MARKS_AMONG_NUMBERS))
 _NO_OTHER_GROUPS = str.maketrans("", "", f"'\u2019{SPACES}")
 
 
@@ -101,12 +102,15 @@ def _count(columns: Iterable[Sequence[str]]) -> tuple[dict[str, _Counts], dict[s
     counts = {",": _Counts(), ".": _Counts()}
     others = {"'": 0, " ": 0}
     for column in columns:
-        fields = [field for field in column if field and field.casefold() not in (*MARKS, *MARKS_AMONG_NUMBERS)]
+        fields = [field for field in column if field and field.casefold() not in _NO_NUMBERS]
+        # A column of texts is known by its first fields.
+        if sum(_LOOKS_LIKE_A_NUMBER.fullmatch(field) is None for field in fields[:20]) > 5:
+            continue
         numbers = [field for field in fields if _LOOKS_LIKE_A_NUMBER.fullmatch(field)]
         if len(numbers) < _SHARE_OF_NUMBERS * len(fields):
             continue
         for mark, pattern in _OTHER_GROUPS.items():
-            if any(pattern.fullmatch(number) for number in numbers):
+            if any(pattern.fullmatch(number) for number in numbers if not number.isdecimal()):
                 others[mark] += 1
                 # Without these, the decimal mark stands alone.
                 numbers = [number.translate(_NO_OTHER_GROUPS) for number in numbers]

@@ -189,7 +189,7 @@ def class_numbers(labels: np.ndarray, classes: tuple[Label, ...], *, source: str
     distinct, inverse = np.unique(labels, return_inverse=True)
     plain = [value.item() if isinstance(value, np.generic) else value for value in distinct]
     if any(isinstance(value, str) for value in plain) != any(isinstance(label, str) for label in classes):
-        number_of = {text_of(label): number for label, number in number_of.items()}  # type: ignore[misc]
+        number_of = {text_of(label): number for label, number in number_of.items()}
         plain = [text_of(value) for value in plain]
     for value in plain:
         if value not in number_of:

@@ -69,8 +69,8 @@ def check_lines(path: Path, name: str) -> None:
             if content.find(b"\n", start, start + step) >= 0:
                 continue
             begin = content.rfind(b"\n", max(0, start - step), start) + 1 or max(0, start - step)
-            end = content.find(b"\n", start + step, start + 2 * step)
-            if (size if end < 0 else end) - begin > LONGEST_LINE:
+            end = content.find(b"\n", start + step, start + 3 * step)
+            if (min(size, start + 3 * step) if end < 0 else end) - begin > LONGEST_LINE:
                 raise DataError(
                     f"{name}: line {_line_at(path, start):,} is longer than {in_words(LONGEST_LINE)}; "
                     "a table has a line for each row, with a line end behind it"

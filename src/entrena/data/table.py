@@ -150,9 +150,12 @@ def joined_tables(tables: Sequence[Table]) -> Table:
     """Tables with the same columns, one below the other; kinds that differ meet as texts."""
     if len(tables) == 1:
         return tables[0]
-    if all(table.matrix is not None for table in tables):
-        parts = [table.matrix if table.rows is None else table.matrix[table.rows] for table in tables]  # type: ignore[index]
-        return Table.of_array(np.concatenate(parts), tables[0].names, tables[0].place)
+    matrices = [
+        table.matrix if table.matrix is None or table.rows is None else table.matrix[table.rows] for table in tables
+    ]
+    present = [matrix for matrix in matrices if matrix is not None]
+    if len(present) == len(tables):
+        return Table.of_array(np.concatenate(present), tables[0].names, tables[0].place)
     columns = []
     for name in tables[0].names:
         parts = [table.column(name) for table in tables]
@@ -187,6 +190,12 @@ def as_numbers(table: Table, name: str) -> np.ndarray:
     if not present.any():
         return np.full(len(column.values), np.nan)
     row = int(present.argmax())
+    if column.kind == "text":
+        of_level = np.array([*map(_number, column.levels), np.nan])
+        numbers = of_level[column.values]
+        if not np.isnan(numbers[present]).any():
+            return numbers
+        row = int((np.isnan(numbers) & present).argmax())
     place.refuse_text(name, _value(column, row), table.file_row(row))
 
 
@@ -202,7 +211,10 @@ def as_texts(table: Table, name: str) -> Column:
     missing = column.missing()
     if column.kind == "nested":
         table.place.refuse(f"{table.place.column(name)} holds lists or structures, which cannot be used")
-    distinct, inverse = np.unique(column.values[~missing], return_inverse=True)
+    values = column.values[~missing]
+    if column.kind == "boolean":
+        values = values.astype(bool)  # with gaps they are floats
+    distinct, inverse = np.unique(values, return_inverse=True)
     codes = np.full(len(missing), -1, np.int32)
     codes[~missing] = inverse
     return Column(name, "text", codes, tuple(text_of(value) for value in distinct))
@@ -225,6 +237,15 @@ def check_no_infinity(values: np.ndarray, name: str, table: Table) -> None:
     if infinite.any():
         row = int(infinite.argmax())
         table.place.refuse_infinite(name, values[row], table.file_row(row))
+
+
+def _number(text: str) -> float:
+    """A text as a number, NaN where it is none."""
+    try:
+        number = float(text)
+    except ValueError:
+        return np.nan
+    return number if "_" not in text and np.isfinite(number) else np.nan
 
 
 def _value(column: Column, row: int) -> object:

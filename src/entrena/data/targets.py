@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -26,6 +27,7 @@ def read_targets(table: Table, names: Sequence[str], *, regression: bool = False
     Raises:
         DataError: A column holds what cannot be predicted.
     """
+    table = replace(table, place=replace(table.place, target=True))
     if len(names) == 1 and not regression:
         column = table.column(names[0])
         return _labels(column, table), ~column.missing()

@@ -22,6 +22,7 @@ from entrena.data.encodings import (
     to_utf8,
 )
 from entrena.data.frames import polars_column
+from entrena.data.limits import check_size, most_bytes
 from entrena.data.rows import check_rows, refuse_malformed
 from entrena.data.survey import check_lines, survey
 from entrena.data.table import Column, Table
@@ -87,6 +88,7 @@ def _read_utf8(
     path: Path, name: str, options: ReadOptions, encoding: str | None, text_columns: Collection[str]
 ) -> Table:
     """Reads a file in an encoding that keeps ASCII; None: it is UTF-8 unless its bytes say otherwise."""
+    check_size(path.stat().st_size, most_bytes(), name, "holds")
     check_lines(path, name)
     layout = find_layout(path, name, encoding or "UTF-8", options, text_columns)
     dialect, whole = layout.dialect, layout.whole

@@ -122,8 +122,6 @@ def encode(series: pl.Series, name: str, dialect: Dialect | None = None) -> Text
         dialect: How missing values are written, in fields that may have spaces around them; None: texts are taken as
             they are.
     """
-    import polars as pl
-
     raw = series.unique(maintain_order=True).drop_nulls()
     codes = _codes(series, raw)
     if dialect is None:

@@ -20,13 +20,15 @@ LARGEST_SMALL_BATCH = 32
 COMPILER_OPTIONS = {ONE_FUNCTION: {"xla_cpu_experimental_ynn_fusion_type": ""}}
 
 
-def choose_form(n_weights: int, batch_size: int, platform: str) -> str:
+def choose_form(n_weights: int, batch_size: int, platform: str, *, embeddings: bool = False) -> str:
     """The form for a network of `n_weights` weights with updates of `batch_size` examples.
+
+    XLA cannot put the gradients of several rows of an embedding into one function.
 
     >>> choose_form(226, 1, "cpu"), choose_form(226, 64, "cpu"), choose_form(226, 1, "gpu")
     ('one_function', 'loop', 'loop')
     """
-    if platform != "cpu":
+    if platform != "cpu" or (embeddings and batch_size > 1):
         return LOOP
     most = MOST_WEIGHTS_ONLINE if batch_size == 1 else MOST_WEIGHTS_SMALL_BATCH
     return ONE_FUNCTION if batch_size <= LARGEST_SMALL_BATCH and n_weights <= most else LOOP

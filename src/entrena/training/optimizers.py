@@ -4,8 +4,8 @@ A function of this registry is called as `function(momentum, nesterov, **setting
 of gradients into a direction; the program multiplies it with the rate of each update and applies the weight decay. It
 is called inside the compiled program, so momentum and settings are traced numbers: another value compiles nothing.
 
-In the details: `learning_rate`, `weight_decay` and `momentum` are the optimizer's own defaults; `uses` names the
-recipe's keys that it obeys;
+In the details: `learning_rate`, `weight_decay` and `momentum` are the optimizer's own defaults; `decay_rows`, in place
+of a `weight_decay`, is the number k in λ = k/(η·n) for n training rows; `uses` names the recipe's keys that it obeys;
 `decay` says whether the weight decay is added to the gradient (`coupled`, the gradient of λ/2·Σw²) or to the step
 (`decoupled`).
 """
@@ -17,6 +17,9 @@ from typing import Any
 import optax
 
 from entrena.registry import Choice, Entry, Registry, Setting
+
+# Between these lies the weight decay that follows from the number of rows; docs/defaults.md has the measurements.
+LEAST_DECAY, GREATEST_DECAY = 0.05, 2.0
 
 
 def sgd(momentum: Any, nesterov: bool) -> optax.GradientTransformation:
@@ -72,13 +75,14 @@ OPTIMIZERS = Registry(
         Entry(
             "adamw",
             "as adam, and w ← w − η·λ·w",
-            "Adam with the weight decay λ taken out of the gradient.",
+            "Adam with the weight decay λ taken out of the gradient; its own λ is 10/(η·n) for n training rows, at "
+            "least 0.05 and at most 2.",
             adam,
             source="Loshchilov & Hutter, ICLR (2019)",
             settings=_ADAM_SETTINGS,
             other_names=("AdamW",),
             lesson="rates_per_weight",
-            details={"learning_rate": 0.01, "uses": (), "decay": "decoupled", "weight_decay": 0.1},
+            details={"learning_rate": 0.01, "uses": (), "decay": "decoupled", "decay_rows": 10},
         ),
     ),
 )
@@ -96,6 +100,23 @@ def transformation(
 def own_default(choice: Choice, name: str) -> float | None:
     """An optimizer's own value of the recipe's key `name`, or None where it has none."""
     return OPTIMIZERS[choice.name].details.get(name)
+
+
+def own_decay(choice: Choice, learning_rate: float, n_rows: int) -> float:
+    """An optimizer's own weight decay λ.
+
+    With a decoupled decay an update shrinks the weights by η·λ. The fewer rows there are, the more it takes to keep the
+    network from learning them by heart: η·λ = k/n, with λ between 0.05 and 2.
+
+    Args:
+        choice: The optimizer.
+        learning_rate: η, of one_cycle the peak.
+        n_rows: n, the training rows.
+    """
+    k = own_default(choice, "decay_rows")
+    if k is None:
+        return OPTIMIZERS[choice.name].details["weight_decay"]
+    return min(GREATEST_DECAY, max(LEAST_DECAY, k / (learning_rate * n_rows)))
 
 
 def is_decoupled(choice: Choice) -> bool:

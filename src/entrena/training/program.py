@@ -288,9 +288,10 @@ def _masks_first(structure: Structure, n_examples: int, words: UInt32[Array, "up
     """The masks of all updates, side by side; None where they are too many.
 
     XLA would hash twice in the loop, for the outputs and for their gradients: 20 % of a small network's time, not 5 %.
+    In the one-function form the masks are made in the loop: XLA 0.10 aborts the process over such an argument.
     """
     widths = structure.network.sizes[1:-1]
-    if len(words) * n_examples * sum(widths) > MASKS_FIRST_BYTES:
+    if structure.form == ONE_FUNCTION or len(words) * n_examples * sum(widths) > MASKS_FIRST_BYTES:
         return None
     return jax.vmap(lambda words: masks(widths, n_examples, words, settings["kept"]))(words)
 

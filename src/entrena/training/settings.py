@@ -48,7 +48,7 @@ class TrainingSettings(BaseModel):
     )
     early_stopping: StrictBool | Literal["auto"] = Field(
         "auto",
-        description="Hold out validation rows, keep the best weights, and stop by patience. auto: from 2,000 training "
+        description="Hold out validation rows, keep the best weights, and stop by patience. auto: from 5,000 training "
         "rows on; patience only with a schedule that has no end.",
     )
     patience: Annotated[int, Field(ge=1, strict=True), AS_WHOLE] = Field(
