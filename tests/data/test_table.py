@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from entrena.data.table import Column, Table, as_numbers, as_texts, joined_tables, text_of
-from entrena.data.values import Place
+from entrena.data.values import Place, distinct
 from entrena.errors import DataError
 
 
@@ -119,3 +119,16 @@ def test_values_as_a_table_writes_them():
     assert written["owns"] == [True, False, True, True]
     whole = Column("n", "number", np.array([1.0, np.nan, 3.0]))
     assert whole.as_written().tolist() == [1, None, 3]
+
+
+def test_distinct_values_are_numpys(generator):
+    for values in (
+        generator.integers(0, 5, 30_000),
+        generator.choice(["u", "vw", "x"], 30_000),
+        generator.integers(0, 500, 30_000),
+        np.r_[np.zeros(20_000), 7.0],  # one that shows late
+        np.array([True, False]),
+    ):
+        found, numbers = distinct(values)
+        expected = np.unique(values, return_inverse=True)
+        assert np.array_equal(found, expected[0]) and np.array_equal(numbers, expected[1])

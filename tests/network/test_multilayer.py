@@ -65,12 +65,17 @@ def test_settings_of_the_section():
     assert settings.activation == Choice("elu", (("alpha", 2.0),))
     assert settings.initialization == Choice("orthogonal")
     assert NetworkSettings(hidden=()).hidden == ()
+    assert (NetworkSettings().dropout, NetworkSettings(dropout=0.25).dropout) == (0.0, 0.25)
     assert NetworkSettings(**settings.model_dump()) == settings
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"hidden": 0}, {"hidden": (3, -1)}, {"hidden": 2.5}, {"hidden": True}, {"hidden": 2_000_000}, {"dropout": 0.1}],
+    [
+        *({"hidden": hidden} for hidden in (0, (3, -1), 2.5, True, 2_000_000)),
+        *({"dropout": share} for share in (1, -0.1, True, "0.1", float("nan"), None)),
+        {"droppout": 0.1},
+    ],
     ids=str,
 )
 def test_wrong_settings_are_refused(wrong):

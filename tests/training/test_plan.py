@@ -131,3 +131,36 @@ def test_devices():
         find_device("tpu")
     with pytest.raises(UsageError, match="training.device: 'cpu:99' is not here: the last one is 'cpu:0'"):
         find_device("cpu:99")
+
+
+def test_dropout_is_compiled_where_there_is_something_to_drop():
+    def made(share: float, network: Network = NETWORK) -> Plan:
+        return make_plan(
+            network,
+            "cross_entropy",
+            TrainingSettings(),
+            RateSettings(),
+            RegularizationSettings(),
+            n_rows=1000,
+            n_validation=0,
+            seed=4,
+            platform="cpu",
+            dropout=share,
+        )
+
+    assert (made(0.1).dropout, made(0.1).structure.dropout) == (0.1, True)
+    assert made(0.1).structure == made(0.2).structure
+    assert made(0.0) == plan()
+    assert not made(0.0).structure.dropout
+    assert not made(0.1, Network((20, 2), Choice("relu"), "softmax")).structure.dropout
+
+
+def test_embeddings_count_as_weights_and_have_a_form_of_their_own():
+    def form(network: Network, size: int) -> str:
+        return plan(network=network, mode="mini_batch", batch_size=size).structure.form
+
+    plain, relu = Network((10, 5, 2), Choice("relu"), "softmax"), Choice("relu")
+    embedded = Network((10, 5, 2), relu, "softmax", None, ((12, 6),))
+    assert [form(plain, size) for size in (1, 2)] == ["one_function", "one_function"]
+    assert [form(embedded, size) for size in (1, 2)] == ["one_function", "loop"]
+    assert form(Network((10, 5, 2), relu, "softmax", None, ((5000, 8),)), 1) == "loop"

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from entrena.network import Network
+from entrena.network.dropout import masks, update_words
 from entrena.registry import Choice
 from entrena.training import program
 from entrena.training.forms import (
@@ -25,12 +26,16 @@ from entrena.training.program import Block, Data, Structure, accepted, call, com
 
 N_ROWS, BATCH = 20, 4
 NETWORK = Network((3, 5, 2), Choice("tanh"), "softmax")
+EMBEDDED = Network((2 + 3, 5, 2), Choice("tanh"), "softmax", None, ((6, 3),))  # the third column is a level
 STRUCTURES = {
     "sgd": Structure(NETWORK, "cross_entropy", "sgd", decay=True),
     "momentum": Structure(NETWORK, "cross_entropy", "sgd", momentum=True),
     "nesterov": Structure(NETWORK, "cross_entropy", "sgd", momentum=True, nesterov=True, decay=True),
     "adam": Structure(NETWORK, "cross_entropy", "adam", decay=True),
     "adamw": Structure(NETWORK, "cross_entropy", "adamw", decay=True),
+    "dropout": Structure(Network((3, 5, 4, 2), Choice("tanh"), "softmax"), "cross_entropy", "adam", dropout=True),
+    "embeddings": Structure(EMBEDDED, "cross_entropy", "sgd", momentum=True, decay=True),
+    "both": Structure(EMBEDDED, "cross_entropy", "adamw", decay=True, dropout=True),
 }
 each_optimizer = pytest.mark.parametrize("structure", STRUCTURES.values(), ids=STRUCTURES)
 
@@ -40,6 +45,7 @@ def make_data(dtype: str = "float32", n_blocks: int = 2) -> Data:
     X = generator.normal(size=(N_ROWS, 3)).astype(dtype)
     targets = np.eye(2, dtype=dtype)[generator.integers(0, 2, N_ROWS)]
     held = generator.normal(size=(n_blocks, 3, 3)).astype(dtype)
+    X[:, 2], held[..., 2] = np.arange(N_ROWS) % 6, 6  # level 6 is only held out
     return Data(X, targets, held, np.eye(2, dtype=dtype)[generator.integers(0, 2, (n_blocks, 3))])
 
 
@@ -47,6 +53,8 @@ def make_settings(structure: Structure, dtype: str = "float32") -> dict:
     settings = {setting.name: setting.default for setting in OPTIMIZERS[structure.optimizer].settings}
     if structure.decay:
         settings["weight_decay"] = 0.05
+    if structure.dropout:
+        settings["kept"] = 0.7
     return {name: np.asarray(value, dtype) for name, value in settings.items()}
 
 
@@ -58,6 +66,8 @@ def make_block(
     controls = {"learning_rate": generator.uniform(0.02, 0.1, shape).astype(dtype)}
     if structure.momentum:
         controls["momentum"] = generator.uniform(0.5, 0.9, shape).astype(dtype)
+    if structure.dropout:
+        controls["dropout"] = update_words(8, np.arange(n_epochs * n_updates).reshape(shape))
     return Block(
         generator.integers(0, N_ROWS, (*shape, batch)).astype(np.int32),
         np.full((*shape, batch), 1 / batch, dtype),
@@ -104,6 +114,102 @@ def test_padded_updates_change_nothing(structure):
     assert_bitwise(call(structure, a.state, data, nothing, settings).state, a.state)
     counts = [leaf for leaf in jax.tree.leaves(b.state.opt_state) if leaf.dtype == np.int32]
     assert [int(count) for count in counts] == ([7] if "adam" in structure.optimizer else [])
+
+
+@pytest.mark.parametrize("form", [LOOP, ONE_FUNCTION])
+@pytest.mark.parametrize("order", [True, False], ids=["order", "whole"])
+def test_an_update_with_dropout_and_embeddings_equals_numpy(order, form):
+    """Two updates of gradient descent with decay, worked out in float64."""
+    n, rate, decay, kept = (1 if form == ONE_FUNCTION and order else N_ROWS if not order else BATCH), 0.1, 0.05, 0.7
+    network = Network((2 + 3, 5, 4, 2), Choice("tanh"), "linear", None, ((6, 3),))
+    structure = Structure(network, "squared_error", "sgd", decay=True, dropout=True, form=form)
+    with jax.enable_x64(True):
+        data, settings = make_data("float64"), make_settings(structure, "float64")
+        block = make_block(structure, 1, 2, "float64", batch=n)
+        block.controls["learning_rate"][:] = rate
+        start = begin(structure, "float64")
+        result = call(structure, start, data, block if order else block._replace(order=None), settings)
+        drawn = [masks((5, 4), n, words, np.float64(kept)) for words in block.controls["dropout"][0]]
+    params = [{name: np.array(values) for name, values in layer.items()} for layer in start.params]
+    for i in range(2):
+        rows = block.order[0, i] if order else np.arange(N_ROWS)
+        levels = data.inputs[rows, 2].astype(int)
+        y = [np.concatenate([data.inputs[rows, :2], params[0]["embedding_0"][levels]], axis=1)]
+        for layer, mask in zip(params, drawn[i], strict=False):
+            y.append(np.tanh(y[-1] @ layer["weights"] + layer["biases"]) * np.asarray(mask) / kept)
+        z = y[-1] @ params[2]["weights"] + params[2]["biases"]
+        losses = ((z - data.targets[rows]) ** 2).sum(axis=1) / 2
+        np.testing.assert_allclose(result.losses[0, i], losses, rtol=1e-10)
+        delta, gradients = (z - data.targets[rows]) / n, [{}, {}, {}]
+        for number in (2, 1, 0):
+            gradients[number] = {"weights": y[number].T @ delta, "biases": delta.sum(axis=0)}
+            delta = delta @ params[number]["weights"].T
+            if number:
+                mask = np.asarray(drawn[i][number - 1])
+                delta = delta * mask / kept * (1 - (y[number] * kept) ** 2)
+        gradients[0]["embedding_0"] = np.zeros((7, 3))
+        np.add.at(gradients[0]["embedding_0"], levels, delta[:, 2:] * (levels > 0)[:, None])
+        for layer, gradient in zip(params, gradients, strict=True):
+            for name, g in gradient.items():
+                layer[name] -= rate * (g + (0 if name == "biases" else decay * layer[name]))
+    assert_close(result.state.params, tuple(params), 1e-10)
+    squared = sum((w**2).sum() for layer in params for name, w in layer.items() if name != "biases")
+    assert float(result.squared_weights[0]) == pytest.approx(squared, rel=1e-10)
+    assert not np.asarray(result.state.params[0]["embedding_0"])[0].any()
+
+
+@pytest.mark.parametrize("name", ["dropout", "both"])
+def test_masks_made_before_the_loop_or_in_it_are_the_same(name, monkeypatch):
+    structure = STRUCTURES[name]
+    data, settings, block = make_data(), make_settings(structure), make_block(structure, 2, 9)
+    first = call(structure, begin(structure), data, block, settings)
+    monkeypatch.setattr(program, "MASKS_FIRST_BYTES", 0)
+    compiled.cache_clear()
+    try:
+        assert_bitwise(first, call(structure, begin(structure), data, block, settings))
+    finally:
+        compiled.cache_clear()
+
+
+def test_dropout_differs_by_update_and_seed_and_is_for_training_alone():
+    structure = STRUCTURES["dropout"]
+    data, settings, block = make_data(), make_settings(structure), make_block(structure, 1, 3)
+    block = block._replace(order=np.broadcast_to(block.order[:, :1], block.order.shape))
+    block.controls["learning_rate"][:] = 0
+    result = call(structure, begin(structure), data, block, settings)
+    losses = np.asarray(result.losses)[0]
+    assert len({tuple(row) for row in losses}) == 3
+    other = block._replace(controls=block.controls | {"dropout": update_words(9, np.arange(3)[None])})
+    assert not np.array_equal(call(structure, begin(structure), data, other, settings).losses[0], losses)
+    plain = replace(structure, dropout=False)
+    controls = {"learning_rate": block.controls["learning_rate"]}
+    held = call(plain, begin(plain), data, block._replace(controls=controls), make_settings(plain))
+    np.testing.assert_array_equal(held.validation_z, result.validation_z)
+
+
+def test_an_unseen_level_is_never_trained():
+    for name in ("embeddings", "both"):
+        structure = STRUCTURES[name]
+        data, settings, block = make_data(), make_settings(structure), make_block(structure, 2, 12)
+        assert (data.inputs[block.order, 2] == 0).any()
+        before, result = begin(structure), call(structure, begin(structure), data, block, settings)
+        table = np.asarray(result.state.params[0]["embedding_0"])
+        assert not table[0].any()
+        assert (table[1:6] != before.params[0]["embedding_0"][1:6]).all()
+        # Level 6 has no examples: its vector only decays.
+        ratio = table[6] / before.params[0]["embedding_0"][6]
+        np.testing.assert_allclose(ratio, ratio[0], rtol=1e-5)
+        assert 0.5 < ratio[0] < 1
+
+
+def test_levels_are_read_before_the_cast_to_bfloat16():
+    network = Network((4, 2), Choice("tanh"), "softmax", None, ((600, 4),))
+    structure = Structure(network, "cross_entropy", "sgd", compute_dtype="bfloat16")
+    params = network.initialize(np.random.default_rng(0))
+    levels = np.array([[255], [256], [257], [258], [599]], np.float32)
+    _, z = program.batch_losses(structure, params, levels, np.eye(2, dtype=np.float32)[[0, 1, 0, 1, 0]])
+    expected = params[0]["embedding_0"][levels[:, 0].astype(int)] @ params[0]["weights"]
+    np.testing.assert_allclose(z, expected, atol=0.05)
 
 
 @each_optimizer
@@ -207,7 +313,7 @@ def test_nothing_is_donated():
 
 @pytest.mark.parametrize("form", [LOOP, ONE_FUNCTION])
 @pytest.mark.parametrize("own_order", [False, True], ids=["shared order", "own order"])
-@pytest.mark.parametrize("name", ["nesterov", "adamw"])
+@pytest.mark.parametrize("name", ["nesterov", "adamw", "both"])
 def test_networks_at_once_equal_networks_alone(name, own_order, form):
     structure = replace(STRUCTURES[name], form=form)
     generator = np.random.default_rng(5)
@@ -215,9 +321,11 @@ def test_networks_at_once_equal_networks_alone(name, own_order, form):
     blocks, states, settings = [], [], []
     for k in range(n_networks):
         block = make_block(structure, 2, 8)
-        block = block._replace(
-            controls={name: values * np.float32(1 - 0.2 * k) for name, values in block.controls.items()}
-        )
+        words = block.controls.pop("dropout", None)
+        controls = {name: values * np.float32(1 - 0.2 * k) for name, values in block.controls.items()}
+        if words is not None:
+            controls["dropout"] = update_words(k, np.arange(16).reshape(2, 8))
+        block = block._replace(controls=controls)
         if own_order:
             block = block._replace(order=generator.permutation(block.order.ravel()).reshape(block.order.shape))
         blocks.append(block)
@@ -246,7 +354,8 @@ def test_forms_agree_within_rounding(structure, batch):
     data, settings, block = make_data(), make_settings(structure), make_block(structure, 2, 12, batch=batch)
     other = replace(structure, form=ONE_FUNCTION)
     result = call(other, begin(structure), data, block, settings)
-    assert accepted(other).form == ONE_FUNCTION  # the compiler took it
+    if batch == 1 or not structure.network.embeddings:
+        assert accepted(other).form == ONE_FUNCTION  # the compiler took it
     assert_close(call(structure, begin(structure), data, block, settings), result, 2e-5)
 
 
@@ -283,6 +392,8 @@ def test_the_form_is_a_fixed_rule_of_shapes():
     assert choose_form(MOST_WEIGHTS_SMALL_BATCH + 1, 2, "cpu") == LOOP
     assert choose_form(10, LARGEST_SMALL_BATCH + 1, "cpu") == LOOP
     assert choose_form(10, 1, "gpu") == LOOP
+    assert choose_form(10, 1, "cpu", embeddings=True) == ONE_FUNCTION
+    assert choose_form(10, 2, "cpu", embeddings=True) == LOOP
 
 
 def test_the_initial_memory_is_what_optax_makes():
@@ -293,4 +404,4 @@ def test_the_initial_memory_is_what_optax_makes():
             assert not leaf.any()
         memories = {"sgd": 1 if structure.momentum else 0, "adam": 2, "adamw": 2}[structure.optimizer]
         sizes = sum(leaf.size for leaf in jax.tree.leaves(state.opt_state) if leaf.dtype == np.float32)
-        assert sizes == memories * NETWORK.n_weights
+        assert sizes == memories * structure.network.n_weights

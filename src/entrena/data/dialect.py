@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 from dataclasses import dataclass
+from typing import Any
 
 from entrena.errors import UsageError, did_you_mean
 
@@ -124,6 +125,13 @@ class Dialect:
     def is_missing(self, text: str) -> bool:
         """Whether a field says that there is no value; spaces around it are gone."""
         return not text or (text.casefold() in MARKS if self.marks is None else text in self.marks)
+
+    def marks_for_polars(self) -> dict[str, Any]:
+        """The separator and the decimal mark as arguments of `polars.read_csv`.
+
+        With commas for both, numbers are quoted: Polars reads them as texts.
+        """
+        return {"separator": self.separator, "decimal_comma": self.decimal == "," != self.separator}
 
     def said(self, marks: tuple[str, ...] = (), dates: str = "") -> str:
         """What differs from plain comma-separated text, in one line.

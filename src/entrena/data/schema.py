@@ -11,6 +11,7 @@ import numpy as np
 from entrena.data.examples import Examples
 from entrena.data.roles import ColumnRole
 from entrena.data.table import text_of
+from entrena.data.values import distinct
 from entrena.errors import DataError, did_you_mean
 
 Task = Literal["classification", "regression"]
@@ -126,7 +127,7 @@ def infer_schema(examples: Examples, task: Task | None = None) -> Schema:
             raise DataError(f"{target} holds text, such as '{targets[0]}'; regression needs numbers")
         _refuse_constant(targets, target)
         return Schema((), names, "regression")
-    values = np.unique(targets)
+    values, _ = distinct(targets)
     if task is None and not _are_classes(values):
         _refuse_constant(targets, target)
         return Schema((), names, "regression")
@@ -186,8 +187,8 @@ def class_numbers(labels: np.ndarray, classes: tuple[Label, ...], *, source: str
         DataError: A label is none of the classes.
     """
     number_of = {label: number for number, label in enumerate(classes)}
-    distinct, inverse = np.unique(labels, return_inverse=True)
-    plain = [value.item() if isinstance(value, np.generic) else value for value in distinct]
+    found, inverse = distinct(labels)
+    plain = [value.item() if isinstance(value, np.generic) else value for value in found]
     if any(isinstance(value, str) for value in plain) != any(isinstance(label, str) for label in classes):
         number_of = {text_of(label): number for label, number in number_of.items()}
         plain = [text_of(value) for value in plain]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from entrena.data.examples import Examples
+from entrena.data.values import distinct
 from entrena.errors import DataError
 
 
@@ -106,7 +107,8 @@ def hold_out_last(times: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarr
 
 
 def _stratified(order: np.ndarray, n_held: int, labels: np.ndarray) -> np.ndarray:
-    _, class_of, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    _, class_of = distinct(labels)
+    counts = np.bincount(class_of)
     quotas = _quotas(counts, n_held)
     # Rows by class, within a class in random order: the first of each are held.
     by_class = order[np.argsort(class_of[order], kind="stable")]

@@ -130,14 +130,14 @@ def _with_types(layout: Layout, rows: list[list[str]], text_columns: Collection[
     writer.writerow([f"c{number}" for number in range(width)])
     # An empty field alone in its row would be a blank line.
     writer.writerows(row for row in rows if len(row) == width and (width > 1 or row[0]))
-    frame = pl.read_csv(
-        text.getvalue().encode("utf-8", "replace"),
-        separator=dialect.separator,
-        quote_char=dialect.quote or '"',
-        decimal_comma=dialect.decimal == ",",
-        null_values=list(layout.marks) or None,
-        infer_schema_length=None,
-    )
+    sample = text.getvalue().encode("utf-8", "replace")
+    quote, marks = dialect.quote or '"', list(layout.marks) or None
+    found = dialect.marks_for_polars()
+    try:
+        frame = pl.read_csv(sample, quote_char=quote, null_values=marks, infer_schema_length=None, **found)
+    except pl.exceptions.ComputeError:
+        # Some versions take a whole number of more than 64 bits for one of 64: then all columns are looked at as texts.
+        frame = pl.read_csv(sample, quote_char=quote, null_values=marks, infer_schema_length=0, **found)
     types: list[pl.DataType] = []
     for name, dtype in zip(layout.names, frame.dtypes, strict=True):
         # Whole numbers of more than 64 bits are floats.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -49,16 +50,17 @@ def parse(layout: Layout) -> tuple[pl.DataFrame | None, Layout]:
 def _parse(layout: Layout) -> pl.DataFrame:
     import polars as pl
 
-    frame = pl.read_csv(
-        layout.path,
-        glob=False,
-        separator=layout.dialect.separator,
-        quote_char=layout.dialect.quote,
-        decimal_comma=layout.dialect.decimal == ",",
-        null_values=list(layout.marks) or None,
-        schema_overrides=list(layout.types),
-        infer_schema_length=0,
-    )
+    with ExitStack() as stack:
+        # A name with * or [ would be taken for a pattern; a file that is open has none.
+        is_plain = not set("*?[]") & set(str(layout.path))
+        frame = pl.read_csv(
+            layout.path if is_plain else stack.enter_context(layout.path.open("rb")),
+            quote_char=layout.dialect.quote,
+            null_values=list(layout.marks) or None,
+            schema_overrides=list(layout.types),
+            infer_schema_length=0,
+            **layout.dialect.marks_for_polars(),
+        )
     if frame.width != len(layout.names):
         raise pl.exceptions.SchemaError(f"{frame.width} columns")
     # Polars renames what is not distinct before spaces are gone.

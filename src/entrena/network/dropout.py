@@ -33,11 +33,11 @@ def update_words(seed: int, updates: np.ndarray) -> np.ndarray:
     """
     # Of a run's generators the numbers 1 to 4 are for orders, weights and splits (see `training.seeds`).
     start = np.random.SeedSequence((seed, 5)).generate_state(1, np.uint64)
-    z = start + updates.astype(np.uint64) * _STEP
+    z = start + updates.astype(np.uint64)[..., None] * _STEP
     z = (z ^ (z >> np.uint64(30))) * _MIX_1
     z = (z ^ (z >> np.uint64(27))) * _MIX_2
     z = z ^ (z >> np.uint64(31))
-    return np.stack([z >> np.uint64(32), z & np.uint64(0xFFFFFFFF)], axis=-1).astype(np.uint32)
+    return np.concatenate([z >> np.uint64(32), z & np.uint64(0xFFFFFFFF)], axis=-1).astype(np.uint32)
 
 
 def masks(

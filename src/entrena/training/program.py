@@ -311,6 +311,8 @@ def compiled(structure: Structure, networks: Literal["one", "shared_order", "own
         networks: `one`; `shared_order`: K networks at once, their state, controls and settings with a leading axis K;
             `own_order`: the same, with an order and weights for each.
     """
+    if networks != "one" and structure.network.embeddings:
+        structure = replace(structure, form=LOOP)  # XLA puts the gradients of one row only into one function
 
     def block_program(state: State, data: Data, block: Block, settings: Settings) -> Result:
         return run_block(structure, state, data, block, settings)
