@@ -168,8 +168,8 @@ def test_several_outputs():
         ({"output": "linear"}, "network.output: 'linear' does not predict classes: take softmax or logistic"),
         (
             {"scoring": "rmse"},
-            "training.scoring: 'rmse' does not score classes: take one of accuracy, balanced_accuracy, log_loss, brier, "
-            "roc_auc, average_precision, f1, f1_macro, precision, recall, mcc",
+            "training.scoring: 'rmse' does not score classes: take one of accuracy, balanced_accuracy, log_loss, "
+            "brier, roc_auc, average_precision, f1, f1_macro, precision, recall, mcc",
         ),
         ({"precision": "bfloat16"}, "training.precision: bfloat16 needs a GPU or TPU: take float32"),
         ({"device": "tpu"}, "training.device: 'tpu' is not here: this JAX sees only cpu"),

@@ -146,6 +146,17 @@ class NumberBlocks:
             self.table.place.refuse_infinite(self.names[j], block[row, j], self.table.file_row(start + row))
         return np.where(np.isnan(block), self.fill, block)
 
+    def column(self, j: int, start: int, stop: int) -> np.ndarray:
+        """[rows] one of the numbers in float64, as `block` has it."""
+        values = self.series[j].piece(start, stop).astype(np.float64, copy=False)
+        if not self.has_gaps or np.isfinite(values).all():
+            return values
+        infinite = np.isinf(values)
+        if infinite.any():
+            row = int(infinite.argmax())
+            self.table.place.refuse_infinite(self.names[j], values[row], self.table.file_row(start + row))
+        return np.where(np.isnan(values), self.fill[j], values)
+
     def _raw(self, start: int, stop: int) -> np.ndarray:
         rows = self.table.rows
         if self.matrix is not None:

@@ -219,13 +219,23 @@ class Preprocessor:
         # Halving both sides leaves the quotient and keeps the difference in range.
         half = np.float64(0.5 if max(np.abs(shift).max(), scale.max()) > _LARGE else 1.0)
 
-        def write(start: int, stop: int, piece: np.ndarray) -> None:
+        def write_array(start: int, stop: int, piece: np.ndarray) -> None:
             block = numbers.block(start, stop) * half
             block -= half * shift
             block /= half * scale
             piece[:, :n] = block
 
-        return write
+        def write_columns(start: int, stop: int, piece: np.ndarray) -> None:
+            # One after the other, while they are in the processor's cache; turned once, in the narrower type.
+            columns = np.empty((n, stop - start), piece.dtype)
+            for j in range(n):
+                values = numbers.column(j, start, stop) * half
+                values -= half * shift[j]
+                values /= half * scale[j]
+                columns[j] = values
+            piece[:, :n] = columns.T
+
+        return write_columns if numbers.matrix is None else write_array
 
     def _check_range(self, piece: np.ndarray, start: int, table: Table) -> None:
         finite = np.isfinite(piece)

@@ -11,7 +11,6 @@ from entrena.preprocessing.columns import NumberBlocks
 from entrena.preprocessing.missing import median
 from entrena.preprocessing.statistics import in_pieces
 
-
 ENOUGH_FOR_A_MEDIAN = 10_000  # rows; of fewer than twice as many, all are looked at
 
 
