@@ -119,7 +119,7 @@ def test_own_defaults_and_kind_of_decay():
 
 @pytest.mark.parametrize(
     ("n_rows", "rate", "expected"),
-    [(1000, 0.01, 1.0), (4000, 0.01, 0.25), (1000, 0.02, 0.5), (100, 0.01, 2.0), (1_000_000, 0.01, 0.05)],
+    [(1000, 0.01, 1.0), (4000, 0.01, 0.25), (1000, 0.02, 0.5), (100, 0.01, 1.0), (1_000_000, 0.01, 0.05)],
 )
 def test_adamws_own_decay_is_ten_rows_an_update(n_rows, rate, expected):
     assert own_decay(Choice("adamw"), rate, n_rows) == pytest.approx(expected)

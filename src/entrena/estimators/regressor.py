@@ -64,7 +64,7 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
     >>> import numpy as np
     >>> from entrena import NetworkRegressor
     >>> X = np.linspace(-1, 1, 50)[:, None]
-    >>> bool(NetworkRegressor(hidden=(16,), max_epochs=300).fit(X, X[:, 0] ** 2).score(X, X[:, 0] ** 2) > 0.9)
+    >>> bool(NetworkRegressor().fit(X, X[:, 0] ** 2).score(X, X[:, 0] ** 2) > 0.9)
     True
     """
 

@@ -19,7 +19,7 @@ import optax
 from entrena.registry import Choice, Entry, Registry, Setting
 
 # Between these lies the weight decay that follows from the number of rows; docs/defaults.md has the measurements.
-LEAST_DECAY, GREATEST_DECAY = 0.05, 2.0
+LEAST_DECAY, GREATEST_DECAY = 0.05, 1.0
 
 
 def sgd(momentum: Any, nesterov: bool) -> optax.GradientTransformation:
@@ -76,7 +76,7 @@ OPTIMIZERS = Registry(
             "adamw",
             "as adam, and w ← w − η·λ·w",
             "Adam with the weight decay λ taken out of the gradient; its own λ is 10/(η·n) for n training rows, at "
-            "least 0.05 and at most 2.",
+            "least 0.05 and at most 1.",
             adam,
             source="Loshchilov & Hutter, ICLR (2019)",
             settings=_ADAM_SETTINGS,
@@ -106,7 +106,7 @@ def own_decay(choice: Choice, learning_rate: float, n_rows: int) -> float:
     """An optimizer's own weight decay λ.
 
     With a decoupled decay an update shrinks the weights by η·λ. The fewer rows there are, the more it takes to keep the
-    network from learning them by heart: η·λ = k/n, with λ between 0.05 and 2.
+    network from learning them by heart: η·λ = k/n, with λ between 0.05 and 1.
 
     Args:
         choice: The optimizer.
