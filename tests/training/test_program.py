@@ -350,7 +350,8 @@ def test_networks_at_once_equal_networks_alone(name, own_order, form):
 
 @pytest.mark.parametrize("batch", [1, 4])
 @each_optimizer
-def test_forms_agree_within_rounding(structure, batch):
+def test_forms_agree_within_rounding(structure, batch, monkeypatch):
+    monkeypatch.setattr(program, "_refused", set())
     data, settings, block = make_data(), make_settings(structure), make_block(structure, 2, 12, batch=batch)
     other = replace(structure, form=ONE_FUNCTION)
     result = call(other, begin(structure), data, block, settings)
