@@ -144,7 +144,9 @@ def print_comparison(console: Console, comparison: Mapping[str, Any]) -> None:
     name = comparison["score"]
     title = score_title(name)
     rows = []
-    for model, found in comparison["models"].items():
+    # A model file sorts its names; here the network comes first.
+    models = sorted(comparison["models"].items(), key=lambda item: list(MODEL_NAMES).index(item[0]))
+    for model, found in models:
         lead = found.get("lead")
         better = "" if lead is None else " … ".join(score(name, lead[end]) for end in ("low", "high"))
         interval = " … ".join(score(name, found[end]) for end in ("low", "high"))

@@ -97,7 +97,9 @@ def _model(path: Path, header: Mapping[str, Any]) -> dict[str, Any]:
         "columns": [name for name, role, _ in schema["roles"] if role in INPUT_ROLES],
         "roles": [{"name": name, "role": role, "reason": reason} for name, role, reason in schema["roles"]],
         "layers": layers,
-        "n_weights": sum(layer["weights"] for layer in layers),
+        "embeddings": [{"levels": levels, "size": size} for levels, size in header["network"]["embeddings"]],
+        "n_weights": sum(layer["weights"] for layer in layers)
+        + sum((levels + 1) * size for levels, size in header["network"]["embeddings"]),
         **header["facts"],
     }
 
@@ -109,6 +111,10 @@ def _print(described: Mapping[str, Any]) -> None:
     if model is not None:
         console.print()
         rows = [
+            [f"embedding {k}", f"{table['size']:,}", "", f"{(table['levels'] + 1) * table['size']:,}"]
+            for k, table in enumerate(model["embeddings"], start=1)
+        ]
+        rows += [
             ["output" if k == len(model["layers"]) else f"hidden {k}", *_layer(layer)]
             for k, layer in enumerate(model["layers"], start=1)
         ]

@@ -1,7 +1,8 @@
 """The function that is trained: layers, activations, initial weights, outputs.
 
 Everything here is pure: parameters in, values out. A network knows neither data files nor training; weights enter as
-a tree of arrays, `({"weights": [m, n], "biases": [n]}, …)`, one dictionary a layer, lowest first.
+a tree of arrays, `({"weights": [m, n], "biases": [n]}, …)`, one dictionary a layer, lowest first; the first one holds
+the tables of embedded categories as well, `embedding_0` [levels + 1, size] and so on.
 """
 
 from entrena.network.activations import ACTIVATIONS

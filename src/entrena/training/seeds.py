@@ -12,7 +12,7 @@ import numpy as np
 Purpose = Literal["order", "weights", "validation", "test"]
 
 # The numbers are part of the meaning of a seed: changing one changes every result. None is 0, because NumPy's seed
-# sequences take trailing zeros for absent.
+# sequences take trailing zeros for absent. 5 is dropout's, whose bits are no generator's (network/dropout.py).
 _NUMBER: dict[Purpose, int] = {"order": 1, "weights": 2, "validation": 3, "test": 4}
 
 
