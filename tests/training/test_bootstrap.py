@@ -284,3 +284,11 @@ def test_the_plain_form():
         "high": 0.9,
         "lead": {"value": 0.1, "low": 0.05, "high": 0.15},
     }
+
+
+def test_a_mean_over_classes_is_not_compared_with_one_over_fewer_classes(generator):
+    """Of a class with two rows one resample in seven has none: there chance would seem better than it is."""
+    truth = np.array([0] * 60 + [1] * 60 + [2] * 2)
+    majority = np.tile([1.0, 0.0, 0.0], (122, 1))
+    found = intervals("balanced_accuracy", truth, {"majority": majority}, seed=3)["majority"]
+    assert found.value == found.low == found.high == pytest.approx(1 / 3)

@@ -178,7 +178,16 @@ def _spread_of_sums(
         unit, n_units = (_shuffled(n_units, seed) % most)[unit], most
     sums = terms.by_unit(unit, n_units, rows.weight)
     resamples = _resamples(n_units, n_resamples, seed, width=max(sums.shape))
-    return np.concatenate([function.combine(counts @ sums) for counts in resamples])
+    return np.concatenate([_scores_of(function, counts @ sums, sums.sum(axis=0)) for counts in resamples])
+
+
+def _scores_of(function: SumScore, sums: np.ndarray, total: np.ndarray) -> np.ndarray:
+    """The score of each resample, NaN where it lacks a class of all the rows over which the score is a mean."""
+    found = function.combine(sums)
+    if function.classes_there is None:
+        return found
+    complete = (function.classes_there(sums) >= function.classes_there(total)).all(axis=-1)
+    return np.where(complete, found, np.nan)
 
 
 def _spread_of_ranks(

@@ -53,6 +53,10 @@ def _mean_where(there: np.ndarray, values: np.ndarray) -> np.ndarray:
     return share(np.where(there, values, 0.0).sum(axis=-1), there.sum(axis=-1))
 
 
+def _classes_there(sums: np.ndarray) -> np.ndarray:
+    return _parts(sums)[0] > 0
+
+
 def _balanced_accuracy(sums: np.ndarray) -> np.ndarray:
     true, _, hits = _parts(sums)
     return _mean_where(true > 0, share(hits, true))
@@ -145,7 +149,7 @@ def _by_tie(ranked: np.ndarray, starts: np.ndarray | None) -> np.ndarray:
 accuracy = SumScore(_hits, mean_of_first)
 """The share of rows whose most probable class is the true one."""
 
-balanced_accuracy = SumScore(_confusion, _balanced_accuracy)
+balanced_accuracy = SumScore(_confusion, _balanced_accuracy, _classes_there)
 """The mean over the classes that occur of the share of their rows that is found."""
 
 log_loss = SumScore(_log_losses, mean_of_first)
@@ -157,7 +161,7 @@ brier = SumScore(_squared_distances, mean_of_first)
 f1 = SumScore(_confusion, _f1)
 """2·TP/(2·TP + FP + FN) of the positive class; NaN where it neither occurs nor is predicted."""
 
-f1_macro = SumScore(_confusion, _f1_macro)
+f1_macro = SumScore(_confusion, _f1_macro, _classes_there)
 """The mean of the F1 of each class that occurs or is predicted."""
 
 precision = SumScore(_confusion, _precision)

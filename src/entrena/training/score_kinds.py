@@ -108,10 +108,13 @@ class SumScore(Score):
         terms: From truth, prediction, weight [rows] and the settings to what each row adds; None where the score is
             undefined.
         combine: From sums [..., sums], the weights' sum first, to the score [...].
+        classes_there: From sums [..., sums] to which classes occur, [..., classes], for a mean over the classes that
+            do: a resample without one of them would be the mean of others, and has no score. None for other scores.
     """
 
     terms: Callable[..., Terms | None]
     combine: Callable[[np.ndarray], np.ndarray]
+    classes_there: Callable[[np.ndarray], np.ndarray] | None = None
 
     def value(self, truth: np.ndarray, prediction: np.ndarray, weight: np.ndarray, **settings: Any) -> float:
         """The score of at least one row, of weights [rows] above 0."""
