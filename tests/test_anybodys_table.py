@@ -318,3 +318,97 @@ def test_a_number_that_became_text_is_named(folder):
     changed.write_csv("b.csv")
     with pytest.raises(DataError, match="b.csv: column 'income', row 12 holds 'much' where a number is needed"):
         run.model.predict(read_inputs("b.csv", run.schema).inputs)
+
+
+# What one file writes so and another so
+
+
+def test_a_level_is_the_same_in_files_of_every_kind():
+    codes = pl.DataFrame(
+        {"k": [1, 2, 3, 4] * 30, "f": [True, False] * 60, "y": [float(k % 4) + 0.5 for k in range(120)]}
+    )
+    run = quick(codes, target="y", roles={"k": "category", "f": "category"})
+    as_floats = codes.with_columns(pl.col("k").cast(pl.Float64))
+    as_texts = codes.with_columns(k=pl.Series(["1.0", "2.0", "3.0", "4.0"] * 30), f=pl.Series(["True", "False"] * 60))
+    gaps = as_floats.with_columns(f=pl.when(pl.Series(np.arange(120) == 119)).then(None).otherwise(pl.col("f")))
+    expected = run.model.predict(read_inputs(codes, run.schema).inputs)
+    for frame in (as_floats, as_texts, gaps):
+        assert np.array_equal(run.model.predict(read_inputs(frame, run.schema).inputs)[:119], expected[:119])
+
+
+def test_another_word_in_a_column_of_truth_values_counts_as_missing():
+    frame = people(200).with_columns(member=pl.Series(["yes", "no"] * 100))
+    run = quick(frame)
+    asked = frame.head(3).with_columns(member=pl.Series(["maybe", "yes", None]))
+    inputs = read_inputs(asked, run.schema, targets=False).inputs
+    p = run.model.predict_proba(inputs)
+    absent = run.model.predict_proba(
+        read_inputs(asked.with_columns(member=pl.Series([None, "yes", None])), run.schema, targets=False).inputs
+    )
+    assert np.array_equal(p, absent)
+    assert run.model.preprocessor.unseen(inputs) == {"member": (1, "maybe")}
+
+
+def test_the_marks_that_were_said_are_remembered(folder):
+    frame = people(200).with_columns(income=pl.when(pl.col("id") % 5 == 0).then(-999.0).otherwise(pl.col("income")))
+    frame.write_csv("a.csv")
+    run = train(QUICK, "a.csv", target="bought", options=ReadOptions(missing=("-999.0",)))
+    found = read_inputs("a.csv", run.schema).inputs.column("income").missing()
+    assert found.tolist() == [k % 5 == 0 for k in range(1, 201)]
+    assert run.schema == type(run.schema).from_plain(run.schema.to_plain())
+
+
+# What must not pass in silence
+
+
+def test_groups_of_ones_own_test_rows_are_compared():
+    frame = people(200).with_columns(patient=pl.Series([f"p{k // 4}" for k in range(200)]))
+    own = frame[:20].with_columns(income=pl.lit(1.0))
+    run = quick(frame[10:], group="patient", test_data=own)
+    assert run.data["shared_groups"] == {"test": 3}
+    assert run.data["repeated"] == {"test": 0}
+
+
+def test_rows_of_weight_0_bring_no_class():
+    X = np.random.default_rng(0).normal(size=(100, 2))
+    frame = pl.DataFrame(
+        {"a": X[:, 0], "b": X[:, 1], "w": [1.0] * 95 + [0.0] * 5, "y": [k % 2 for k in range(95)] + [2] * 5}
+    )
+    run = quick(frame, target="y", weight="w")
+    assert run.schema.classes == (0, 1)
+    assert run.result["score"] == "accuracy"
+
+
+def test_what_does_not_go_with_a_start(folder):
+    frame = people(120)
+    first = train(QUICK, frame, target="bought")
+    for more in ({"roles": {"town": "ignore"}}, {"task": "classification"}, {"recipe": {**QUICK, "refit": True}}):
+        with pytest.raises(
+            UsageError, match="^from_run takes the model's columns, task and rows: leave out roles, task"
+        ):
+            train(more.pop("recipe", QUICK), frame, target="bought", from_run=first.path, **more)
+
+
+def test_test_rows_that_cannot_be_scored_stop_before_the_training(folder):
+    far = people(100).with_columns(income=pl.Series([1e300] * 100))
+    seen = []
+    with pytest.raises(DataError, match="is beyond the range of float32 after scaling"):
+        quick(people(100), test_data=far, callbacks=[seen.append])
+    with pytest.raises(DataError, match="unknown class 'perhaps'"):
+        quick(people(100), test_data=people(50).with_columns(bought=pl.lit("perhaps")), callbacks=[seen.append])
+    assert seen == []
+
+
+def test_refit_joins_parts_whose_kinds_differ():
+    frame = people(150)
+    own = frame[:20].with_columns(since=pl.lit(None, pl.Date), member=pl.Series([1, 0] * 10))
+    run = quick(frame, test_data=own, recipe={"refit": True})
+    assert run.model.facts["refit"]["rows"] == 170
+
+
+def test_an_array_of_another_width_is_refused():
+    X = np.random.default_rng(0).normal(size=(50, 3))
+    run = train(QUICK, (X, X[:, 0]), save=False)
+    for wrong in (X[:, :2], X[:, 0]):
+        with pytest.raises(DataError, match="the model was trained on 3 columns"):
+            run.model.predict(wrong)

@@ -348,3 +348,9 @@ def test_a_constant_target_is_refused():
     X = np.random.default_rng(0).normal(size=(20, 3))
     with pytest.raises(DataError, match="has the same value in every row, 3.5: there is nothing to learn"):
         train(QUICK, (X, np.full(20, 3.5)), save=False)
+
+
+@pytest.mark.parametrize("first", ["houses.csv", "iris", ([[1.0]], [1])])
+def test_the_table_in_the_recipes_place(first):
+    with pytest.raises(UsageError, match=r"^the first argument is the recipe, not the data: train\(data="):
+        train(first, "price")

@@ -5,7 +5,7 @@ recipe + schema → preprocessing and coding, fitted on the training part → ne
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -197,11 +197,17 @@ def fit(prepared: Prepared, watchers: Watchers = UNWATCHED, resume: Checkpoint |
     return Fitted(_calibrated(model, prepared), training, prepared.plan)
 
 
-def refit(model: Model, prepared: Prepared, fitted: Fitted, everything: Examples) -> Model:
+def refit(
+    model: Model,
+    prepared: Prepared,
+    fitted: Fitted,
+    everything: Examples,
+    interrupted: Callable[[], bool] = UNWATCHED.interrupted,
+) -> Model:
     """The model trained again on all rows, for as many epochs as gave the best weights before; its scores are kept.
 
     The rows that chose the epoch are trained on now, so nothing is left to choose it again: the course of the rate is
-    the same, and the run ends after that epoch.
+    the same, and the run ends after that epoch. Where that does not end as planned, the model stays as it was.
     """
     recipe = prepared.recipe
     again = recipe.change({"early_stopping": False, "calibration": "none"})
@@ -212,7 +218,10 @@ def refit(model: Model, prepared: Prepared, fitted: Fitted, everything: Examples
     def stop(progress: Progress) -> Literal["stop"] | None:
         return "stop" if progress.epoch >= last else None
 
-    trained = fit(ready, Watchers((stop,), None, UNWATCHED.interrupted)).model
+    again_fitted = fit(ready, Watchers((stop,), None, interrupted))
+    trained = again_fitted.model
+    if again_fitted.training.outcome.name in ("interrupted", "diverged"):
+        return model
     facts = {**model.facts, "refit": {"rows": everything.n_rows, "epochs": trained.facts["n_epochs"]}}
     return replace(trained, recipe=recipe, schema=model.schema, facts=facts, temperature=model.temperature)
 

@@ -16,12 +16,14 @@ from entrena.data import (
     ReadOptions,
     RowColumns,
     Schema,
+    check_columns,
     check_roles,
     count_repeated,
     infer_roles,
     infer_schema,
     read,
     read_inputs,
+    remembered,
     split_rows,
     with_training,
 )
@@ -138,7 +140,14 @@ def read_examples(data: Any, job: Job, start: Model | None = None) -> Examples:
     as_text = {column for column, role in job.roles.items() if role == "category"}
     if start is not None:
         as_text |= start.schema.text_columns
-    return read(data, target=target, rows=job.row_columns, options=job.read_options, text_columns=frozenset(as_text))
+    return read(
+        data,
+        target=target,
+        rows=job.row_columns,
+        options=job.read_options,
+        text_columns=frozenset(as_text),
+        like=None if start is None else start.schema.found,
+    )
 
 
 def divide(
@@ -154,9 +163,9 @@ def divide(
     Raises:
         DataError: The rows cannot be used, or the data are not those of the model to start from.
     """
-    schema = infer_schema(examples, job.task) if start is None else start.schema  # type: ignore[arg-type]
     n_all, without_target = examples.n_rows, examples.n_without_target
     examples = rows_that_count(examples)
+    schema = infer_schema(examples, job.task) if start is None else start.schema  # type: ignore[arg-type]
     if start is not None:
         examples = _for_model(examples, start.schema)
     test, stratify = None, schema.classes is not None
@@ -173,7 +182,8 @@ def divide(
             examples.source,
         )
         roles = infer_roles(parts.training.inputs, given, n_all + without_target)
-        schema = with_training(schema, roles, parts.training)
+        schema = replace(with_training(schema, roles, parts.training), found=remembered(job.read_options))
+        check_columns(examples.inputs, schema.inputs)
     if validation_data is not None:
         parts = Parts(rest, _own_rows(validation_data, schema, job, "validation"))
     if test_data is not None:
@@ -186,6 +196,11 @@ def divide(
         "read": examples.inputs.said,
         "rows_without_target": without_target,
         "rows_of_weight_0": n_all - examples.n_rows,
+        "shared_groups": {
+            name: len(np.intersect1d(part.groups, parts.training.groups))
+            for name, part in (("validation", parts.validation), ("test", test))
+            if part is not None and part.groups is not None and parts.training.groups is not None
+        },
         "repeated": {
             name: count_repeated(part.pick(schema.columns), parts.training.pick(schema.columns))
             for name, part in (("validation", parts.validation), ("test", test))
@@ -211,6 +226,7 @@ def _own_rows(data: Any, schema: Schema, job: Job, part: str) -> Examples:
     examples = read_inputs(data, schema, options=job.read_options, rows=job.row_columns)
     if examples.targets is None:
         raise DataError(f"{examples.source}: {part} rows need the target {', '.join(schema.target_names)}")
+    check_columns(examples.inputs, schema.inputs)
     return rows_that_count(examples)
 
 

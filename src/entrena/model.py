@@ -72,7 +72,10 @@ class Model:
         """
         dtype = self.params[0]["weights"].dtype
         if not isinstance(inputs, Table):
-            inputs = Table.of_array(np.asarray(inputs), self.schema.columns, Place("array"))
+            array, n = np.asarray(inputs), len(self.schema.columns)
+            if array.ndim != 2 or array.shape[1] != n:
+                raise DataError(f"array: inputs have shape {array.shape}; the model was trained on {n} columns")
+            inputs = Table.of_array(array, self.schema.columns, Place("array"))
         size = prediction_block(self.network)
         program = _prediction_program(replace(self.network, initialization=None))
         z = np.empty((inputs.n_rows, self.network.n_outputs), dtype)

@@ -14,7 +14,7 @@ import numpy as np
 from entrena.baseline import fit_linear, fit_mean
 from entrena.data import Examples
 from entrena.fitting import Prepared
-from entrena.model import Model, main_score, true_values
+from entrena.model import CHUNK_ROWS, Model, main_score, true_values
 from entrena.registry import Choice
 from entrena.training.bootstrap import intervals
 
@@ -51,6 +51,14 @@ def compare(model: Model, prepared: Prepared, examples: Examples, metrics: Seque
         "score": str(leading),
         "models": {name: interval.to_plain() for name, interval in found.items()},
     }
+
+
+def check_scorable(prepared: Prepared, examples: Examples | None) -> None:
+    """Raises a DataError for rows that could not be scored after the training: then nothing need be trained."""
+    if examples is not None and examples.targets is not None:
+        true_values(prepared.schema, examples.targets, examples.source)
+        for first in range(0, examples.n_rows, CHUNK_ROWS):
+            prepared.preprocessor.transform(examples.inputs.block(first, first + CHUNK_ROWS))
 
 
 def _baselines(model: Model, prepared: Prepared, examples: Examples) -> Mapping[str, np.ndarray]:

@@ -13,7 +13,9 @@ from time import monotonic
 from time import time as clock
 from typing import Any
 
-from entrena.data import Examples, ReadOptions, Schema
+from entrena.data import EMBEDDED, Examples, ReadOptions, Schema
+from entrena.data.frames import is_frame
+from entrena.data.sources import target_names
 from entrena.errors import DataError, EntrenaError, RunError, UsageError
 from entrena.fitting import Fitted, Prepared, fit, prepare, refit
 from entrena.interrupt import interrupt_as_flag
@@ -22,7 +24,7 @@ from entrena.model import Model, check_metrics, choose_metrics
 from entrena.recipe import Recipe
 from entrena.registry import Choice
 from entrena.reporting.progress import ProgressBar
-from entrena.results import compare
+from entrena.results import check_scorable, compare
 from entrena.storage import (
     HistoryWriter,
     RunDirectory,
@@ -131,7 +133,7 @@ def train(
     test_data: Any = None,
     validation_data: Any = None,
     test_fraction: float = 0.2,
-    metrics: Sequence[str | Mapping[str, Any]] = (),
+    metrics: str | Sequence[str | Mapping[str, Any]] = (),
     options: ReadOptions | None = None,
     resume: str | Path | None = None,
     from_run: str | Path | None = None,
@@ -184,25 +186,29 @@ def train(
                 "task": task,
                 "from_run": from_run,
                 "name": name,
+                "metrics": metrics or None,
             }
             given |= {"roles": roles, "weight": weight, "group": group, "time": time, "options": options}
             wrong = [argument for argument, value in given.items() if value is not None]
             if wrong:
                 raise UsageError(f"resume goes on with the run's own choices: leave out {', '.join(wrong)}")
             return _resume(Path(resume), data, {"validation": validation_data, "test": test_data}, callbacks)
+        _refuse_data_as_recipe(recipe, data)
         if data is None:
             raise UsageError(
                 "no data: give the name of an embedded set (digits), a file (houses.csv), a frame or (X, y)"
             )
-        if not 0 <= test_fraction < 1:
+        if not isinstance(test_fraction, int | float) or not 0 <= test_fraction < 1:
             raise UsageError(f"test_fraction: {test_fraction} is not allowed: at least 0 and below 1")
         check_task(task)
         start = None if from_run is None else Model.load(from_run)
         chosen = _as_recipe(recipe, Recipe() if start is None else start.recipe)
+        if start is not None and (roles or task is not None or chosen.training.refit):
+            raise UsageError("from_run takes the model's columns, task and rows: leave out roles, task and refit")
         own = {"validation": validation_data, "test": test_data}
         job = Job(
             data=absolute(data) if isinstance(data, str | Path) and str(data) != "-" else "",
-            target=(target,) if isinstance(target, str) else None if target is None else tuple(target),
+            target=target if target is None else target_names(target),
             task=task,
             test_fraction=0 if test_data is not None else test_fraction,
             from_file=isinstance(data, str | Path) and str(data) != "-",
@@ -218,7 +224,9 @@ def train(
                 for part, rows in own.items()
                 if rows is not None
             },
-            metrics=tuple(metric.to_plain() for metric in choose_metrics(metrics)),
+            metrics=tuple(
+                metric.to_plain() for metric in choose_metrics([metrics] if isinstance(metrics, str) else metrics)
+            ),
         )
         return _begin(chosen, data, job, start, own, callbacks, runs_dir if save else None, name)
 
@@ -243,6 +251,7 @@ def _begin(
     prepared = prepare(recipe, divided.schema, divided.parts, start=start)
     source = examples.source
     held = _held(divided, job)
+    check_scorable(prepared, held.test)
     del divided, examples  # the network's inputs are made: the raw rows need not stay in memory
     if runs_dir is None:
         return _train(prepared, held, None, None, callbacks)
@@ -335,6 +344,7 @@ def _train(
     # The history's table at the end needs Polars: it is imported while the program compiles, which takes longer.
     threading.Thread(target=importlib.import_module, args=("polars",), daemon=True).start()
     fitted, history = _train_recorded(prepared, directory, checkpoint, callbacks)
+    fitted.model.save(directory.model_path)  # whatever happens while it is scored
     run = _run_of(prepared, fitted, held, directory.path, history)
     run.model.save(directory.model_path)
     write_history_parquet(directory.history_parquet_path, history)
@@ -401,7 +411,8 @@ def _run_of(
     facts = {**model.facts, **scores, "sizes": data.pop("sizes"), "data": data, "comparison": comparison}
     model = replace(model, facts=facts)
     if held.everything and outcome.name not in ("diverged", "interrupted"):
-        model = refit(model, prepared, fitted, joined(held.everything, model.schema.columns))
+        with interrupt_as_flag() as interrupted:
+            model = refit(model, prepared, fitted, joined(held.everything, model.schema.columns), interrupted)
     findings = (_divergence(outcome, fitted),) if outcome.name == "diverged" else ()
     told = scores["validation"], scores["test"], comparison, facts["sizes"], data
     return Run(path, model.recipe, model.schema, model, history, outcome, *told, findings)
@@ -440,6 +451,16 @@ def _status_at_end(run: Run) -> dict[str, Any]:
         "score_on": result.get("on"),
         "ended": clock(),
     }
+
+
+def _refuse_data_as_recipe(recipe: Any, data: Any) -> None:
+    """Raises a UsageError where the table stands in the recipe's place, which comes first."""
+    is_name = isinstance(recipe, str | Path)
+    is_table = is_name and (str(recipe) in EMBEDDED or not str(recipe).endswith((".toml", ".json")))
+    if is_table or is_frame(recipe) or isinstance(recipe, tuple):
+        said = repr(str(recipe)) if is_name else "…"
+        target = f", target={data!r}" if isinstance(data, str) else ", target=…"
+        raise UsageError(f"the first argument is the recipe, not the data: train(data={said}{target})")
 
 
 def _as_recipe(recipe: Recipe | Mapping[str, Any] | str | Path | None, base: Recipe) -> Recipe:

@@ -235,3 +235,71 @@ def test_bad_tables_end_in_one_message(content: bytes, code: int, message: str, 
     assert said.err.startswith("Error: ")
     assert said.err.count("\n") == 1
     assert message in said.err
+
+
+def test_a_model_remembers_how_its_file_was_said_to_be_written(entrena: Entrena) -> None:
+    days = [f"{1 + k % 28:02}/{1 + k % 12:02}/2023" for k in range(120)]
+    amounts = [f"{1 + k % 9}.{100 + 7 * k % 900:03},50" for k in range(120)]
+    frame = shop().with_columns(day=pl.Series(days), amount=pl.Series(amounts)).drop("note", "id")
+    frame.write_csv("es.csv", separator=";", decimal_comma=True)
+    said = entrena("train", "es.csv", "-t", "price", *SHORT, "--date-order", "day_first", "--decimal", ",")
+    assert said.code == 0, said.err
+    new = frame.drop("price").with_columns(day=pl.lit("03/07/2023"), amount=pl.lit("1.500")).head(3)
+    new.write_csv("new.csv", separator=";", decimal_comma=True)
+    sure = new.with_columns(day=pl.lit("2023-07-03"), amount=pl.lit(1500))
+    sure.write_csv("sure.csv", separator=";", decimal_comma=True)
+    assert entrena("predict", "last", "new.csv").out == entrena("predict", "last", "sure.csv").out
+
+
+def test_predict_tells_what_was_not_seen_in_training(entrena: Entrena) -> None:
+    assert entrena("train", write_shop(), "-t", "price", *SHORT).code == 0
+    shop(5).with_columns(colour=pl.Series(["red", "violet", "violet", "green", None])).write_csv("new.csv")
+    said = entrena("predict", "last", "new.csv", "-o", "out.csv")
+    assert said.err == "colour: 2 rows with a value not seen in training, such as 'violet'\n5 predictions in out.csv\n"
+    told = entrena("predict", "last", "new.csv", "--json")
+    assert told.json["notes"] == ["colour: 2 rows with a value not seen in training, such as 'violet'"]
+    assert told.err == ""
+
+
+def test_a_run_by_its_own_name_and_the_last_with_a_model(entrena: Entrena) -> None:
+    assert entrena("train", write_shop(), "-t", "price", *SHORT, "--name", "mine").code == 0
+    assert entrena("predict", "mine", "shop.csv").code == 0
+    # A column that is no number fails before anything is trained, and leaves no run in the way.
+    failed = entrena("train", "shop.csv", "-t", "price", *SHORT, "--role", "note=number")
+    assert (failed.code, failed.out) == (1, "")
+    assert failed.err == (
+        "Error: shop.csv: column 'note', row 2 holds 'number 0 is a very long story' where a number is needed\n"
+    )
+    assert len(list(Path("runs").iterdir())) == 1
+    assert entrena("predict", "last", "shop.csv").code == 0
+
+
+def test_what_a_person_would_notice_is_said(entrena: Entrena) -> None:
+    gaps = ["k.A." if k % 9 == 0 else f"{k * 0.7:.2f}" for k in range(120)]
+    frame = (
+        shop().with_columns(weight=pl.Series(gaps), colour=pl.Series(["Red", "red", "green"] * 40)).drop("note", "id")
+    )
+    frame.write_csv("odd.csv")
+    lines = entrena("train", "odd.csv", "-t", "price", *SHORT, "--no-save").out.splitlines()
+    hints = [line for line in lines if line.startswith("  look at")]
+    assert hints[0] == "  look at   colour: 'Red' and 'red' differ only in capitals or blanks"
+    assert "numbers and 'k.A.' " in hints[1]
+    assert hints[1].endswith("if that means missing, --missing k.A. (beside the other marks in use)")
+
+
+def test_amounts_with_units_as_the_target_are_no_classes(entrena: Entrena) -> None:
+    shop().with_columns(price=pl.Series([f"{k * 1.5:.1f}k" for k in range(120)])).write_csv("units.csv")
+    said = entrena("train", "units.csv", "-t", "price", *SHORT)
+    assert (said.code, said.err.startswith("Error: units.csv: target 'price' has 120 different texts such as ")) == (
+        1,
+        True,
+    )
+    assert "leave in the cells nothing but the number" in said.err
+
+
+def test_show_tells_how_the_table_was_read(entrena: Entrena) -> None:
+    assert entrena("train", write_shop(), "-t", "price", *SHORT).code == 0
+    out = entrena("show", "last").out
+    assert "  read      separator ;, decimal comma\n" in out
+    assert "  columns   2: size, colour (1 number, 1 category)\n" in out
+    assert "  left out  id (consecutive whole numbers, each once), note (96 different texts in 96 rows)\n" in out

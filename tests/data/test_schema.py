@@ -56,7 +56,12 @@ def test_the_task_can_be_said():
         ([1], None, "array: training needs at least 2 rows, the data have 1"),
         (["u", "u"], None, "array: target 'target' holds one class only, 'u'; classification needs at least two"),
         ([5, 5], None, "array: target 'target' holds one class only, 5; classification needs at least two"),
-        (["u", "v"], "regression", "array: target 'target' holds text, such as 'u'; regression needs numbers"),
+        (
+            ["u", "v"],
+            "regression",
+            "array: target 'target' holds text, such as 'u'; regression needs numbers: leave in the cells nothing "
+            "but the number",
+        ),
         ([[1, 2], [3, 4]], "classification", "array: 2 targets are regression; classification has one target"),
         (
             [f"name {row}" for row in range(200)],

@@ -313,11 +313,17 @@ def test_several_targets_are_numbers(folder):
 
 def test_columns_that_speak_of_the_rows(folder):
     write("t.csv", "a,w,g,t,y\n1,0.5,p2,2024-01-03,0\n2,2,p1,2024-01-01,1\n3,1,p2,2024-01-02,0\n")
-    examples = read("t.csv", target="y", rows=RowColumns(weight="w", group="g", time="t"))
+    examples = read("t.csv", target="y", rows=RowColumns(weight="w", group="g"))
     assert examples.columns == ("a", "t")
     assert examples.weight.tolist() == [0.5, 2, 1]
-    assert examples.groups.tolist() == [1, 0, 1]
-    assert examples.times.argsort().tolist() == [1, 2, 0]
+    assert examples.groups.tolist() == ["p2", "p1", "p2"]
+    timed = read("t.csv", target="y", rows=RowColumns(time="t"))
+    assert timed.columns == ("a", "w", "g", "t")
+    assert timed.times.argsort().tolist() == [1, 2, 0]
+    with pytest.raises(
+        UsageError, match=r"^--group and --time are two ways to split, and together neither would hold: "
+    ):
+        read("t.csv", target="y", rows=RowColumns(group="g", time="t"))
 
 
 @pytest.mark.parametrize(
@@ -455,7 +461,7 @@ def test_how_a_file_is_written_can_be_said_for_a_model_as_well(folder):
     write("t.csv", "a;b\n1,5;2\n")
     schema = model_of(["a"])
     assert numbers(read_inputs("t.csv", schema, options=ReadOptions(separator=";", decimal=",")))[0, 0] == 1.5
-    assert read_columns("t.csv").names == ("a", "b")
+    assert read_columns("t.csv", schema).names == ("a", "b")
 
 
 def test_arrays_are_counted():

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from entrena.cli.output import count, listed
+from entrena.errors import shortened
 
 if TYPE_CHECKING:
     from entrena.data import ColumnRole, Schema
 
 PLURALS = {"number": "numbers", "category": "categories", "boolean": "truth values", "date": "dates"}
 MOST_LEFT_OUT = 6
+MOST_HINTS = 4
 
 
 def data_facts(data: Mapping[str, Any], schema: Schema) -> list[tuple[str, str]]:
@@ -27,11 +29,22 @@ def data_facts(data: Mapping[str, Any], schema: Schema) -> list[tuple[str, str]]
             names = [role.name for role in schema.inputs if role.role == kind]
             parts.append(f"{n} {PLURALS[kind] if n > 1 else PLURALS[kind].removesuffix('s')} ({listed(names, most=5)})")
         told.append(("columns", "; ".join(parts).replace("categorie (", "category (")))
+    hints = [role for role in schema.roles if role.hint]
+    told += [("look at", f"{shortened(role.name)}: {role.hint}") for role in hints[:MOST_HINTS]]
     for role in schema.left_out[:MOST_LEFT_OUT]:
         told.append(("left out", _left_out(role)))
     if len(schema.left_out) > MOST_LEFT_OUT:
         rest = schema.left_out[MOST_LEFT_OUT:]
         told.append(("left out", f"{len(rest)} more: {listed([role.name for role in rest])}"))
+    if schema.classes is not None:
+        from entrena.data.hints import alike
+
+        texts = [label for label in schema.classes if isinstance(label, str)]
+        if alike(texts):
+            told.append(("look at", f"{schema.target_names[0]}: {alike(texts)}: they are different classes"))
+        rare = [label for label, share in zip(schema.classes, schema.shares or (), strict=False) if share == 0]
+        if rare:
+            told.append(("look at", f"no training row has the class {listed(rare)}"))
     if data["rows_without_target"]:
         told.append(("left out", f"{count(data['rows_without_target'], 'row')} without a target"))
     if data["rows_of_weight_0"]:
@@ -41,7 +54,8 @@ def data_facts(data: Mapping[str, Any], schema: Schema) -> list[tuple[str, str]]
 
 def repeated_facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     """A line on held-out rows that stand in the training part as well."""
-    said = [f"{n:,} {name} {'row' if n == 1 else 'rows'}" for name, n in data["repeated"].items() if n]
+    said = [count(n, f"{name} group") for name, n in data["shared_groups"].items() if n]
+    said += [count(n, f"{name} row") for name, n in data["repeated"].items() if n]
     return [("repeated", f"{' and '.join(said)} also among the training rows")] if said else []
 
 

@@ -33,7 +33,9 @@ Encoding = Annotated[
 ]
 Missing = Annotated[
     list[str] | None,
-    typer.Option("--missing", metavar="TEXT", help="What stands for a missing value; repeatable.  [default: found]"),
+    typer.Option(
+        "--missing", metavar="TEXT", help="What stands for a missing value, in place of what is found; repeatable."
+    ),
 ]
 DateOrder = Annotated[
     str | None, typer.Option(metavar="ORDER", help="day_first, month_first or year_first.  [default: found]")

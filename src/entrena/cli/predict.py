@@ -22,10 +22,10 @@ from entrena.cli.options import (
     Thousands,
     read_options,
 )
-from entrena.cli.output import count, print_json
+from entrena.cli.output import count, print_json, visible
 from entrena.cli.run_names import find_model
 from entrena.cli.table_file import check_suffix, write_table
-from entrena.errors import UsageError
+from entrena.errors import UsageError, shortened
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,14 +79,13 @@ def predict(
 
     model = Model.load(path)
     options = read_options(separator, decimal, thousands, encoding, missing, date_order)
+    table = read_columns(data, model.schema, options=options)
+    inputs = read_inputs(table, model.schema, targets=False).inputs
+    columns = predictions(model, inputs, probabilities)
     if keep:
-        table = read_columns(data, options=options, text_columns=model.schema.text_columns)
-        columns = with_own(
-            table, predictions(model, read_inputs(table, model.schema, targets=False).inputs, probabilities)
-        )
-    else:
-        inputs = read_inputs(data, model.schema, targets=False, options=options).inputs
-        columns = predictions(model, inputs, probabilities)
+        columns = with_own(table, columns)
+    notes = [f"{data}: {table.said}"] if table.said else []
+    notes += unusual(model, inputs)
     if excel_safe:
         columns = safe_for_spreadsheets(columns)
     n_rows = len(next(iter(columns.values())))
@@ -101,10 +100,14 @@ def predict(
                 "rows": n_rows,
                 "columns": list(columns),
                 "output": output,
+                "notes": notes,
                 "predictions": plain,
             }
         )
-    elif output is not None:
+        return
+    for note in notes:
+        print(visible(note), file=sys.stderr)
+    if output is not None:
         print(f"{count(n_rows, 'prediction')} in {output}", file=sys.stderr)
 
 
@@ -129,6 +132,14 @@ def predictions(model: Model, inputs: Table, with_probabilities: bool) -> dict[s
     if with_probabilities:
         columns |= {f"probability_{label}": p[:, k] for k, label in enumerate(schema.classes)}
     return columns
+
+
+def unusual(model: Model, inputs: Table) -> list[str]:
+    """What is to be said of values that the model has not seen."""
+    return [
+        f"{shortened(name)}: {count(n, 'row')} with a value not seen in training, such as {shortened(example)!r}"
+        for name, (n, example) in model.preprocessor.unseen(inputs).items()
+    ]
 
 
 def with_own(table: Table, predicted: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -13,7 +13,8 @@ def find_run(typed: str, runs_dir: str, *, unfinished: bool = False) -> Path:
     """The folder of a run.
 
     Args:
-        typed: A path, the run's name in `runs_dir`, or `last`: the newest there.
+        typed: A path, the run's name in `runs_dir`, with or without its time (then the newest of that name), or `last`:
+            the newest there.
         runs_dir: The folder of the runs.
         unfinished: Whether `last` is the newest that was interrupted or failed, where there is any.
 
@@ -34,6 +35,9 @@ def find_run(typed: str, runs_dir: str, *, unfinished: bool = False) -> Path:
         return (stopped or runs)[0].path
     if path.name == typed and inside.exists():
         return RunDirectory.open(inside).path
+    named = [run for run in runs if run.name.split("-", 2)[2:] == [typed]]  # newest first
+    if named:
+        return named[0].path
     hint = did_you_mean(path.name, [run.name for run in runs], limit=3) if runs else f"there are no runs in {runs_dir}"
     raise UsageError(f"there is no run '{typed}': {hint}")
 
@@ -45,12 +49,15 @@ def find_model(typed: str, runs_dir: str) -> Path:
         UsageError: There is no such run or file.
         RunError: The run has no model yet.
     """
-    from entrena.storage import RunDirectory
+    from entrena.storage import RunDirectory, list_runs
 
     path = Path(typed)
     if path.is_file() or (path.suffix == ".safetensors" and not path.exists()):
         return path  # Where there is none, the reader of model files says which names are near.
     run = RunDirectory(find_run(typed, runs_dir))
+    if typed == LAST and not run.model_path.exists():  # one that failed hides no earlier one
+        with_model = [each.path for each in list_runs(runs_dir) if RunDirectory(each.path).model_path.exists()]
+        run = RunDirectory(with_model[0]) if with_model else run
     if not run.model_path.exists():
         state = run.state()
         way = "wait until it is done" if state == "running" else f"entrena train --resume {run.path} goes on with it"

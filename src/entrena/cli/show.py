@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -22,7 +23,7 @@ from entrena.cli.output import (
     print_table,
 )
 from entrena.cli.run_names import find_model, find_run
-from entrena.errors import ModelFileError, RunError
+from entrena.errors import ModelFileError, RunError, shortened
 
 if TYPE_CHECKING:
     from entrena.storage import RunDirectory
@@ -94,8 +95,8 @@ def _model(path: Path, header: Mapping[str, Any]) -> dict[str, Any]:
         "task": schema["task"],
         "target": schema["target_names"],
         "classes": schema["classes"],
-        "columns": [name for name, role, _ in schema["roles"] if role in INPUT_ROLES],
-        "roles": [{"name": name, "role": role, "reason": reason} for name, role, reason in schema["roles"]],
+        "columns": [name for name, role, *_ in schema["roles"] if role in INPUT_ROLES],
+        "roles": [{"name": name, "role": role, "reason": reason} for name, role, reason, _ in schema["roles"]],
         "layers": layers,
         "embeddings": [{"levels": levels, "size": size} for levels, size in header["network"]["embeddings"]],
         "n_weights": sum(layer["weights"] for layer in layers)
@@ -153,7 +154,17 @@ def _facts(described: Mapping[str, Any]) -> list[tuple[str, str]]:
     facts.append(("task", f"{model['task']} of {listed(model['target'])}"))
     if model["classes"] is not None:
         facts.append(("classes", f"{len(model['classes']):,}: {listed(model['classes'], most=12)}"))
-    facts.append(("columns", f"{len(model['columns']):,}: {listed(model['columns'])}"))
+    roles = {role["name"]: role["role"] for role in model["roles"]}
+    kinds = Counter(roles[name] for name in model["columns"])
+    kinds_said = "" if set(kinds) == {"number"} else f" ({', '.join(f'{n} {kind}' for kind, n in kinds.most_common())})"
+    facts.append(("columns", f"{len(model['columns']):,}: {listed(model['columns'])}{kinds_said}"))
+    data = model.get("data") or {}
+    if data.get("read"):
+        facts.append(("read", data["read"]))
+    left_out = [role for role in model["roles"] if role["role"] not in INPUT_ROLES]
+    if left_out:
+        told = ", ".join(f"{shortened(role['name'])} ({role['reason']})" for role in left_out[:6])
+        facts.append(("left out", told + (f" and {len(left_out) - 6} more" if len(left_out) > 6 else "")))
     sizes = model.get("sizes") or {}
     used = [f"{sizes[part]:,} {part}" for part in ("training", "validation", "test") if sizes.get(part)]
     if used:

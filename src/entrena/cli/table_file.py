@@ -36,7 +36,9 @@ def write_table(columns: Mapping[str, np.ndarray], output: str | None) -> None:
 
     from entrena.storage import write_bytes
 
-    table, buffer = polars.DataFrame(dict(columns), nan_to_null=True), BytesIO()
+    # Objects are texts, whole numbers or truth values with gaps: as lists, Polars finds their type in all rows.
+    plain = {name: values.tolist() if values.dtype == object else values for name, values in columns.items()}
+    table, buffer = polars.DataFrame(plain, nan_to_null=True, infer_schema_length=None), BytesIO()
     if output is not None and Path(output).suffix.lower() == ".parquet":
         table.write_parquet(buffer)
     else:

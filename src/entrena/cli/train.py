@@ -236,7 +236,10 @@ def describe(run: Run) -> dict[str, Any]:
         "seconds": run.seconds,
         "rows": dict(run.sizes),
         "data": dict(run.data),
-        "columns": [{"name": role.name, "role": role.role, "reason": role.reason} for role in run.schema.roles],
+        "columns": [
+            {"name": role.name, "role": role.role, "reason": role.reason, "hint": role.hint}
+            for role in run.schema.roles
+        ],
         "validation": run.validation,
         "test": run.test,
         "comparison": run.comparison,

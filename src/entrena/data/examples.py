@@ -19,7 +19,7 @@ class Examples:
         target_names: The names of the targets.
         source: What messages call the data: a file's name, `digits`, `array`.
         weight: [rows] how much each row counts, or None: all alike.
-        groups: [rows] the number of each row's group, or None: rows of a group stay on one side of a split.
+        groups: [rows] the name of each row's group, or None: rows of a group stay on one side of a split.
         times: [rows] numbers or moments in whose order the rows are split, or None.
         n_without_target: Rows of the source that were left out because their target is missing.
     """

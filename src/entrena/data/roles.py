@@ -12,7 +12,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from entrena.data.table import Column, Table
+from entrena.data.hints import hint_for
+from entrena.data.table import Column, Table, as_numbers
 from entrena.errors import DataError, UsageError, did_you_mean
 
 Role = Literal["number", "boolean", "category", "date", "text", "identifier", "weight", "group", "time", "ignore"]
@@ -51,11 +52,13 @@ class ColumnRole:
         name: The column.
         role: What it is.
         reason: Why, in a few words.
+        hint: What the user may want to look at, or empty.
     """
 
     name: str
     role: Role
     reason: str = ""
+    hint: str = ""
 
     @property
     def is_input(self) -> bool:
@@ -69,10 +72,12 @@ def check_roles(given: Mapping[str, str], names: Sequence[str], source: str) -> 
     Raises:
         UsageError: There is no such role or column.
     """
+    if not isinstance(given, Mapping):
+        raise UsageError(f"roles: {given!r} is not allowed: a table of columns and their roles")
     roles: dict[str, Role] = {}
     for name, role in given.items():
         if role not in get_args(Role):
-            raise UsageError(f"role of '{name}': unknown name '{role}': {did_you_mean(role, get_args(Role))}")
+            raise UsageError(f"role of '{name}': unknown name '{role}': {did_you_mean(str(role), get_args(Role))}")
         if name not in names:
             raise UsageError(f"{source}: there is no column '{name}' to give a role; {did_you_mean(name, names)}")
         roles[name] = role  # type: ignore[assignment]
@@ -93,15 +98,15 @@ def infer_roles(table: Table, given: Mapping[str, Role], n_rows: int) -> tuple[C
     Raises:
         DataError: No column is left as an input, or a given role does not fit the values.
     """
-    if table.matrix is not None and not given:
-        return tuple(ColumnRole(name, "number", "an array") for name in table.names)
     roles = []
     for name in table.names:
         if name in given:
             _check_given(table.column(name), given[name], table)
             roles.append(ColumnRole(name, given[name], "as said"))
+        elif table.is_array:
+            roles.append(ColumnRole(name, "number", "an array"))
         else:
-            roles.append(ColumnRole(name, *_infer(table, name, n_rows)))
+            roles.append(ColumnRole(name, *_infer(table, name, n_rows), hint=hint_for(table, name)))
     if not any(role.is_input for role in roles):
         told = ", ".join(f"'{role.name}' ({role.role}: {role.reason})" for role in roles[:5])
         raise DataError(
@@ -109,6 +114,21 @@ def infer_roles(table: Table, given: Mapping[str, Role], n_rows: int) -> tuple[C
             f"--role '{roles[0].name}=category' (or number) uses one all the same"
         )
     return tuple(roles)
+
+
+def check_columns(table: Table, roles: Sequence[ColumnRole]) -> None:
+    """Raises a DataError where a column cannot be what its role says: before anything is trained.
+
+    Args:
+        table: Rows that will be trained on or scored.
+        roles: Of the input columns.
+    """
+    for role in roles:
+        kind = table.columns[table.names.index(role.name)].kind
+        if role.role == "number" and kind not in ("number", "boolean"):
+            as_numbers(table, role.name)
+        elif role.role == "date" and kind != "date":
+            _check_given(table.column(role.name), "date", table)
 
 
 def roles_by_kind(table: Table) -> tuple[ColumnRole, ...]:
@@ -176,7 +196,7 @@ def _infer_text(column: Column, present: np.ndarray, n: int) -> tuple[Role, str]
 
 def _check_given(column: Column, role: Role, table: Table) -> None:
     """Raises where the values cannot be what the user says; `number` is checked where the numbers are read."""
-    if role == "date" and column.kind != "date":
+    if role == "date" and column.kind != "date" and not column.missing().all():
         row = int((~column.missing()).argmax())
         value = column.levels[column.values[row]] if column.kind == "text" else column.values[row]
         table.place.refuse(

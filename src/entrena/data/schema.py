@@ -8,11 +8,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from entrena.data.dialect import ReadOptions
 from entrena.data.examples import Examples
+from entrena.data.hints import is_numeral, look_like_numbers
 from entrena.data.roles import ColumnRole
 from entrena.data.table import text_of
 from entrena.data.values import distinct
-from entrena.errors import DataError, did_you_mean
+from entrena.errors import DataError, did_you_mean, shortened
 
 Task = Literal["classification", "regression"]
 Label = bool | int | float | str
@@ -40,6 +42,8 @@ class Schema:
         task: `classification` or `regression`.
         classes: The classes in sorted order, as plain Python values; None for regression.
         shares: How large a share of the training rows' weight each class has; None for regression.
+        found: What was said of the marks of numbers, the order of dates and the marks of missing values in the training
+            file: it holds for later files, where nothing else is said.
     """
 
     roles: tuple[ColumnRole, ...]
@@ -47,6 +51,7 @@ class Schema:
     task: Task
     classes: tuple[Label, ...] | None = None
     shares: tuple[float, ...] | None = None
+    found: ReadOptions | None = None
 
     @property
     def inputs(self) -> tuple[ColumnRole, ...]:
@@ -74,16 +79,18 @@ class Schema:
     @property
     def is_unbalanced(self) -> bool:
         """Whether a class is rare: it has less than half of an equal share of the training rows."""
-        return self.shares is not None and min(self.shares) < RARE / len(self.shares)
+        shares = [share for share in self.shares or () if share > 0]
+        return bool(shares) and min(shares) < RARE / len(shares)
 
     def to_plain(self) -> dict[str, Any]:
         """The schema as lists and texts for JSON; `from_plain` gives it back."""
         return {
-            "roles": [[role.name, role.role, role.reason] for role in self.roles],
+            "roles": [[role.name, role.role, role.reason, role.hint] for role in self.roles],
             "target_names": list(self.target_names),
             "task": self.task,
             "classes": None if self.classes is None else list(self.classes),
             "shares": None if self.shares is None else list(self.shares),
+            "found": None if self.found is None else {name: getattr(self.found, name) for name in _REMEMBERED},
         }
 
     @classmethod
@@ -96,7 +103,22 @@ class Schema:
             plain["task"],
             None if classes is None else tuple(classes),
             None if shares is None else tuple(shares),
+            None if plain["found"] is None else _options(plain["found"]),
         )
+
+
+_REMEMBERED = ("decimal", "thousands", "date_order", "missing")
+
+
+def remembered(said: ReadOptions) -> ReadOptions | None:
+    """What a model remembers of the way in which its training file was said to be written; None where nothing was."""
+    values = {name: getattr(said, name) for name in _REMEMBERED}
+    return None if all(value is None for value in values.values()) else ReadOptions(**values)
+
+
+def _options(plain: Mapping[str, Any]) -> ReadOptions:
+    missing = plain["missing"]
+    return ReadOptions(**{**plain, "missing": None if missing is None else tuple(missing)})
 
 
 def infer_schema(examples: Examples, task: Task | None = None) -> Schema:
@@ -124,7 +146,11 @@ def infer_schema(examples: Examples, task: Task | None = None) -> Schema:
     target = f"{source}: target '{names[0]}'"
     if task == "regression":
         if targets.dtype.kind in "UT":
-            raise DataError(f"{target} holds text, such as '{targets[0]}'; regression needs numbers")
+            odd = next((value for value in targets.tolist() if not is_numeral(value)), targets[0])
+            raise DataError(
+                f"{target} holds text, such as '{shortened(odd)}'; regression needs numbers: leave in the cells "
+                "nothing but the number"
+            )
         _refuse_constant(targets, target)
         return Schema((), names, "regression")
     values, _ = distinct(targets)
@@ -133,6 +159,11 @@ def infer_schema(examples: Examples, task: Task | None = None) -> Schema:
         return Schema((), names, "regression")
     if len(values) < 2:
         raise DataError(f"{target} holds one class only, {values[0].item()!r}; classification needs at least two")
+    if task is None and len(values) > FEW_CLASSES and values.dtype.kind in "UT" and look_like_numbers(values.tolist()):
+        raise DataError(
+            f"{target} has {len(values):,} different texts such as '{shortened(values[0])}', which look like numbers: "
+            "leave in the cells nothing but the number, or say --task classification"
+        )
     if len(values) > MOST_CLASSES:
         raise DataError(
             f"{target} has {len(values):,} classes; at most {MOST_CLASSES:,} can be learned: join rare ones, or is it "
@@ -169,6 +200,11 @@ def _are_classes(values: np.ndarray) -> bool:
     return len(values) <= FEW_CLASSES
 
 
+def _comparable(label: object) -> str:
+    text = text_of(label)
+    return text.lower() if text.lower() in ("true", "false") else text
+
+
 def class_numbers(labels: np.ndarray, classes: tuple[Label, ...], *, source: str = "targets") -> np.ndarray:
     """The number of each label's class, from 0 in the order of `classes`.
 
@@ -190,8 +226,8 @@ def class_numbers(labels: np.ndarray, classes: tuple[Label, ...], *, source: str
     found, inverse = distinct(labels)
     plain = [value.item() if isinstance(value, np.generic) else value for value in found]
     if any(isinstance(value, str) for value in plain) != any(isinstance(label, str) for label in classes):
-        number_of = {text_of(label): number for label, number in number_of.items()}
-        plain = [text_of(value) for value in plain]
+        number_of = {_comparable(label): number for label, number in number_of.items()}
+        plain = [_comparable(value) for value in plain]
     for value in plain:
         if value not in number_of:
             texts = [label for label in classes if isinstance(label, str)]

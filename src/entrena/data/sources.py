@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,7 @@ def read(
     rows: RowColumns = NO_ROW_COLUMNS,
     options: ReadOptions = FOUND,
     text_columns: frozenset[str] = frozenset(),
+    like: ReadOptions | None = None,
 ) -> Examples:
     """Reads training data.
 
@@ -64,6 +65,7 @@ def read(
         rows: The columns with weights, groups and times.
         options: How a text file is written, where that is not to be found from the file.
         text_columns: Columns whose values are texts as they are written.
+        like: What was said of an earlier file: it holds where nothing is said of this one.
 
     Returns:
         The examples: every column that is no target, weight or group. Rows whose target is missing are left out and
@@ -77,14 +79,14 @@ def read(
     >>> iris.n_rows, iris.columns[0], iris.target_names
     (150, 'sepal length (cm)', ('species',))
     """
-    names = _target_names(target)
+    names = None if target is None else target_names(target)
     if isinstance(source, str) and source in EMBEDDED:
         return _with_rows(_embedded(source, names), rows)
     if isinstance(source, tuple):
         return _with_rows(_pair(source, names), rows)
     if not isinstance(source, str | Path) and not is_frame(source):
         raise UsageError(f"cannot train on {_kind(source)}: hand in (X, y), a table with target=…, or a file's name")
-    table, where = _table(source, options, text_columns)
+    table, where = _table(source, options, text_columns, like)
     if names is None:
         raise UsageError(
             f"{where}: which column is to be predicted? say --target NAME (in Python target=NAME); "
@@ -136,7 +138,7 @@ def read_inputs(
         values, wanted = targets_of(_values(given), wanted, examples.n_rows, examples.source)
         return Examples(examples.inputs, values, wanted, examples.source)
     if isinstance(source, str | Path | Table) or is_frame(source):
-        table, where = _table(source, options, schema.text_columns)
+        table, where = _table(source, options, schema.text_columns, schema.found)
         _check_columns(names, table.names, where)
         _check_rows(table, where)
         if not targets or not all(name in table.names for name in wanted):
@@ -149,17 +151,20 @@ def read_inputs(
     return Examples(inputs_of(array, names, Place("array")), None, (), "array")
 
 
-def read_columns(source: Any, *, options: ReadOptions = FOUND, text_columns: frozenset[str] = frozenset()) -> Table:
-    """All columns of a file, a frame or an embedded set, as they are: for `predict --keep`."""
+def read_columns(source: Any, schema: Schema, *, options: ReadOptions = FOUND) -> Table:
+    """All columns of a file, a frame or an embedded set, as they are, read as for a model: for `predict --keep`."""
     if isinstance(source, str) and source in EMBEDDED:
         return EMBEDDED[source].load().inputs
-    return _table(source, options, text_columns)[0]
+    return _table(source, options, schema.text_columns, schema.found)[0]
 
 
-def _target_names(target: str | Sequence[str] | None) -> tuple[str, ...] | None:
-    if target is None:
-        return None
-    names = (target,) if isinstance(target, str) else tuple(target)
+def target_names(target: str | Sequence[str]) -> tuple[str, ...]:
+    """The targets' names, one or several.
+
+    Raises:
+        UsageError: That is no name, or one stands twice.
+    """
+    names = (target,) if isinstance(target, str) or not isinstance(target, Sequence) else tuple(target)
     if not names or not all(isinstance(name, str) for name in names):
         raise UsageError(f"target: {target!r} is not allowed: a column's name or several")
     for name in names:
@@ -168,8 +173,16 @@ def _target_names(target: str | Sequence[str] | None) -> tuple[str, ...] | None:
     return names
 
 
-def _table(source: Any, options: ReadOptions, text_columns: frozenset[str]) -> tuple[Table, str]:
+def _table(
+    source: Any,
+    options: ReadOptions,
+    text_columns: frozenset[str],
+    like: ReadOptions | None,
+) -> tuple[Table, str]:
     """A file or frame as a table, and what messages call it."""
+    if like is not None:
+        open_ones = (each.name for each in fields(options) if getattr(options, each.name) is None)
+        options = replace(options, **{name: getattr(like, name) for name in open_ones})
     if isinstance(source, Table):
         table = source
     elif not isinstance(source, str | Path):
@@ -177,7 +190,8 @@ def _table(source: Any, options: ReadOptions, text_columns: frozenset[str]) -> t
     elif str(source) == STANDARD_INPUT:
         table = read_file(STANDARD_INPUT, options, text_columns=text_columns)
     else:
-        table = read_file(find_file(source, tuple(EMBEDDED)), options, text_columns=text_columns)
+        path = find_file(source, tuple(EMBEDDED))
+        table = read_file(path, options, text_columns=text_columns)
     _check_rows(table, table.place.source)
     return table, table.place.source
 
@@ -203,6 +217,11 @@ def _examples(
 
 def _with_rows(examples: Examples, rows: RowColumns, *, where_there: bool = False) -> Examples:
     """Examples with weights, groups and times from their columns; weight and group columns are no inputs."""
+    if rows.group is not None and rows.time is not None:
+        raise UsageError(
+            "--group and --time are two ways to split, and together neither would hold: take one of them, or divide "
+            "the rows yourself (--test FILE, --validation FILE)"
+        )
     own: dict[str, np.ndarray] = {}
     table = examples.inputs
     for word, name in (("weight", rows.weight), ("group", rows.group), ("time", rows.time)):
@@ -244,9 +263,7 @@ def _weights(table: Table, name: str) -> np.ndarray:
 def _groups(table: Table, name: str) -> np.ndarray:
     column = as_texts(table, name)
     _refuse_gap(table, column, "a group")
-    # By the text, so that the groups' numbers do not depend on the order in which a file names them.
-    number_of = {level: number for number, level in enumerate(sorted(column.levels))}
-    return np.array([number_of[level] for level in column.levels], np.int64)[column.values]
+    return np.array(column.levels, str)[column.values]  # texts: the groups of two files can be compared
 
 
 def _times(table: Table, name: str) -> np.ndarray:

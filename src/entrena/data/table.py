@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -74,7 +74,7 @@ class Table:
         rows: The numbers of the table's rows within the columns, in order; None: all of them.
         matrix: [rows of the columns, columns] numbers, where the columns are those of one array.
         said: How the source was read, in one line, such as `separator ;, decimal comma`; empty where nothing is to say.
-        found: The marks of numbers and the order of dates that a text file was read with, as `ReadOptions`, or None.
+        is_array: Whether the columns are those of an array of numbers, all or some.
     """
 
     columns: tuple[Column, ...]
@@ -82,14 +82,14 @@ class Table:
     rows: np.ndarray | None = None
     matrix: np.ndarray | None = None
     said: str = ""
-    found: Any = None
+    is_array: bool = False
 
     @classmethod
     def of_array(cls, array: np.ndarray, names: Sequence[str], place: Place) -> Table:
         """The columns of an array [rows, columns] of numbers or truth values; nothing is copied."""
         kind: Kind = "boolean" if array.dtype.kind == "b" else "number"
         columns = tuple(Column(name, kind, array[:, j]) for j, name in enumerate(names))
-        return cls(columns, place, matrix=array)
+        return cls(columns, place, matrix=array, is_array=True)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -160,13 +160,23 @@ def joined_tables(tables: Sequence[Table]) -> Table:
         return Table.of_array(np.concatenate(present), tables[0].names, tables[0].place)
     columns = []
     for name in tables[0].names:
-        parts = [table.column(name) for table in tables]
-        kinds = {part.kind for part in parts}
-        if kinds == {"text"} or len(kinds) > 1:
-            columns.append(_joined_texts(name, [as_texts(table, name) for table in tables]))
-        else:
-            columns.append(Column(name, parts[0].kind, np.concatenate([part.values for part in parts])))
+        columns.append(_joined(name, tables))
     return Table(tuple(columns), tables[0].place)
+
+
+def _joined(name: str, tables: Sequence[Table]) -> Column:
+    parts = [table.column(name) for table in tables]
+    kinds: set[Kind] = {part.kind for part in parts if not part.missing().all()} or {parts[0].kind}
+    if kinds == {"date"}:
+        gap = np.datetime64("NaT", "us")
+        moments = [part.values if part.kind == "date" else np.full(len(part.values), gap) for part in parts]
+        return Column(name, "date", np.concatenate(moments))
+    if "text" not in kinds and "date" not in kinds and "nested" not in kinds:
+        kind: Kind = "boolean" if kinds == {"boolean"} else "number"
+        return Column(name, kind, np.concatenate([as_numbers(table, name) for table in tables]))
+    if kinds == {"nested"}:
+        return Column(name, "nested", np.concatenate([~part.missing() for part in parts]))
+    return _joined_texts(name, [as_texts(table, name) for table in tables])
 
 
 def _joined_texts(name: str, parts: Sequence[Column]) -> Column:

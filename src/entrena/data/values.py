@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
 
@@ -123,11 +123,6 @@ def check_not_infinite(numbers: np.ndarray, columns: Sequence[str], place: Place
         if infinite.any():
             first = int(infinite.argmax())
             place.refuse_infinite(name, values[first], first)
-
-
-def exact_float(dtypes: Iterable[np.dtype[Any]]) -> type[np.floating[Any]]:
-    """float32 where it holds every value of these types, else float64."""
-    return np.float32 if all(np.can_cast(dtype, np.float32) for dtype in dtypes) else np.float64
 
 
 HEAD = 10_000  # values among which all the distinct ones are looked for first

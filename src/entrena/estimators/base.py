@@ -88,6 +88,7 @@ class NetworkEstimator(BaseEstimator):
     ) -> Self:
         """Fits on checked inputs and y, [rows] or [rows, outputs]."""
         recipe = self._recipe()
+        self._picks_by_name = False
         weight = None
         if sample_weight is not None:
             weight = _check_sample_weight(sample_weight, y, ensure_non_negative=True)
@@ -123,9 +124,10 @@ class NetworkEstimator(BaseEstimator):
         """Checked inputs of a fitted estimator."""
         check_is_fitted(self)
         schema = self.model_.schema
-        if getattr(self, "_picks_by_name", False) and is_frame(X):
+        if getattr(self, "_picks_by_name", False) and is_frame(X) and hasattr(self, "feature_names_in_"):
             return read_inputs(X, schema).inputs  # a model of a table knows its columns among others
-        return self._read(X, reset=False, text_columns=schema.text_columns)
+        texts = frozenset(role.name for role in schema.inputs if role.role == "category")
+        return self._read(X, reset=False, text_columns=texts)
 
     def _columns(self, n_columns: int) -> tuple[str, ...]:
         names = getattr(self, "feature_names_in_", None)
@@ -202,7 +204,7 @@ def validation_examples(estimator: NetworkEstimator, validation_data: Any, schem
 
 def _holds_numbers_only(frame: Any) -> bool:
     """Whether all columns of a frame are of numbers or truth values, so that it is an array with names."""
-    dtypes = getattr(frame, "dtypes", None)
+    dtypes = None if hasattr(frame, "collect") else getattr(frame, "dtypes", None)
     if dtypes is None:
         return False
     return all(

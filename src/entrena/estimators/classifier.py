@@ -187,4 +187,5 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """The probability of each class, [rows, classes], in the order of `classes_`."""
-        return self.model_.predict_proba(self._inputs(X))
+        inputs = self._inputs(X)
+        return self.model_.predict_proba(inputs)

@@ -161,4 +161,5 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
 
     def predict(self, X: Any) -> np.ndarray:
         """The numbers of each row, [rows], or [rows, outputs] for several targets."""
-        return self.model_.predict(self._inputs(X))
+        inputs = self._inputs(X)
+        return self.model_.predict(inputs)

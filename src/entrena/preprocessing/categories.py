@@ -6,8 +6,9 @@ among the seen levels, from 1 on; 0 is every level that was not seen.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -86,8 +87,30 @@ class Levels:
 
     def numbers(self, levels: Sequence[str]) -> np.ndarray:
         """[levels + 1] the number of each of a column's levels, and last that of a missing value."""
-        found = [self._number_of.get(level, 0) for level in levels]
+        found = [self._number_of.get(plain_text(level), 0) for level in levels]
         return np.array([*found, self.n if self.has_missing else 0], np.int32)
+
+
+_WHOLE_FLOAT = re.compile(r"(-?(?:0|[1-9]\d*))\.0+")
+
+
+def plain_text(level: str) -> str:
+    """A level as all kinds of files agree to write it: `1` for 1.0, `true` for True; 007 and 1.10 stay as they are.
+
+    >>> [plain_text(level) for level in ("1.0", "TRUE", "007", "1.10", "red")]
+    ['1', 'true', '007', '1.10', 'red']
+    """
+    whole = _WHOLE_FLOAT.fullmatch(level)
+    if whole:
+        return whole.group(1)
+    return level.lower() if level.lower() in ("true", "false") else level
+
+
+def _with_plain_texts(column: Column) -> Column:
+    texts = [plain_text(level) for level in column.levels]
+    number_of = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+    codes = np.array([*(number_of[text] for text in texts), -1], np.int32)
+    return replace(column, values=codes[column.values], levels=tuple(number_of))
 
 
 def fit_levels(column: Column, weights: np.ndarray | None = None) -> tuple[Levels, np.ndarray]:
@@ -100,6 +123,7 @@ def fit_levels(column: Column, weights: np.ndarray | None = None) -> tuple[Level
     Returns:
         The levels, and [levels + 1] the share of the weight of each, that of all left-out ones first.
     """
+    column = _with_plain_texts(column)
     n_levels = len(column.levels)
     rows_of = np.bincount(column.values[slice(None) if weights is None else weights > 0] + 1, minlength=n_levels + 1)
     weight_of = rows_of if weights is None else np.bincount(column.values + 1, weights, n_levels + 1)

@@ -9,7 +9,6 @@ import numpy as np
 
 from entrena.data.roles import Role
 from entrena.data.table import Column, Table, as_numbers, as_texts
-from entrena.errors import shortened
 from entrena.preprocessing.categories import Levels
 from entrena.preprocessing.dates import PARTS, as_moments, date_parts
 from entrena.preprocessing.encoding import Encoding
@@ -64,23 +63,15 @@ def series_of(table: Table, column: Column, role: Role, parts: Sequence[str]) ->
     if column.kind in ("number", "boolean"):
         return (Series(column.values, table.rows),)
     if role == "boolean" and column.kind == "text":
-        return (Series(column.values, table.rows, _truths(column, table)),)
+        return (Series(column.values, table.rows, truths(column)),)
     return (Series(as_numbers(table, column.name)),)
 
 
-def _truths(column: Column, table: Table) -> np.ndarray:
-    """[levels + 1] 0 or 1 for each level, and last NaN for a missing value."""
+def truths(column: Column) -> np.ndarray:
+    """[levels + 1] 0 or 1 for each level, NaN for any other word, and last NaN for a missing value."""
     words = [level.strip().lower() for level in column.levels]
-    is_truth = np.array([word in TRUE_WORDS or word in FALSE_WORDS for word in words] + [True])
-    values = table.column(column.name).values
-    wrong = ~is_truth[values]
-    if wrong.any():
-        row, place = int(wrong.argmax()), table.place
-        place.refuse(
-            f"{place.column(column.name)}, {place.row(table.file_row(row))} holds "
-            f"{shortened(repr(column.levels[values[row]]))} where true or false (yes, no, 1, 0) is needed"
-        )
-    return np.array([float(word in TRUE_WORDS) for word in words] + [np.nan], np.float32)
+    truths = [1.0 if word in TRUE_WORDS else 0.0 if word in FALSE_WORDS else np.nan for word in words]
+    return np.array([*truths, np.nan], np.float32)
 
 
 def level_numbers(table: Table, column: Column, levels: Levels) -> Series:

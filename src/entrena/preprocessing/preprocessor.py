@@ -14,7 +14,7 @@ from entrena.data.roles import ColumnRole
 from entrena.data.table import Table, as_texts
 from entrena.errors import DataError, shortened
 from entrena.preprocessing.categories import fit_levels, form_of, one_hot_means, one_hot_rows
-from entrena.preprocessing.columns import gaps_of, level_numbers, number_blocks
+from entrena.preprocessing.columns import gaps_of, level_numbers, number_blocks, truths
 from entrena.preprocessing.dates import PARTS
 from entrena.preprocessing.encoding import Encoding, encodings_from_arrays, encodings_to_arrays
 from entrena.preprocessing.scaling import SCALES
@@ -247,6 +247,23 @@ class Preprocessor:
             f"{place.row(table.file_row(start + row))} of input '{name}' is beyond the range of {piece.dtype} after "
             "scaling; inputs.scale = standard keeps training rows near 0"
         )
+
+    def unseen(self, inputs: Table) -> dict[str, tuple[int, str]]:
+        """The columns with levels that the training rows did not show: in how many rows, and one of the levels."""
+        found = {}
+        for encoding in self.encodings:
+            if encoding.form in ("one_hot", "embedding"):
+                column = as_texts(inputs, encoding.name)
+                is_new = np.array([*(encoding.levels.numbers(column.levels)[:-1] == 0), False])
+            elif encoding.role == "boolean" and inputs.column(encoding.name).kind == "text":
+                column = inputs.column(encoding.name)
+                is_new = np.array([*np.isnan(truths(column)[:-1]), False])
+            else:
+                continue
+            rows = is_new[column.values]
+            if rows.any():
+                found[encoding.name] = int(rows.sum()), column.levels[column.values[int(rows.argmax())]]
+        return found
 
     def describe(self) -> list[dict[str, Any]]:
         """What became of each column, in plain values.
