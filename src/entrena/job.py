@@ -19,11 +19,11 @@ from entrena.data import (
     check_columns,
     check_roles,
     count_repeated,
+    found_in,
     infer_roles,
     infer_schema,
     read,
     read_inputs,
-    remembered,
     split_rows,
     with_training,
 )
@@ -182,7 +182,9 @@ def divide(
             examples.source,
         )
         roles = infer_roles(parts.training.inputs, given, n_all + without_target)
-        schema = replace(with_training(schema, roles, parts.training), found=remembered(job.read_options))
+        schema = replace(
+            with_training(schema, roles, parts.training), found=found_in(examples.inputs, job.read_options)
+        )
         check_columns(examples.inputs, schema.inputs)
     if validation_data is not None:
         parts = Parts(rest, _own_rows(validation_data, schema, job, "validation"))

@@ -237,12 +237,12 @@ def test_bad_tables_end_in_one_message(content: bytes, code: int, message: str, 
     assert message in said.err
 
 
-def test_a_model_remembers_how_its_file_was_said_to_be_written(entrena: Entrena) -> None:
+def test_a_model_remembers_how_its_file_was_written(entrena: Entrena) -> None:
     days = [f"{1 + k % 28:02}/{1 + k % 12:02}/2023" for k in range(120)]
     amounts = [f"{1 + k % 9}.{100 + 7 * k % 900:03},50" for k in range(120)]
     frame = shop().with_columns(day=pl.Series(days), amount=pl.Series(amounts)).drop("note", "id")
     frame.write_csv("es.csv", separator=";", decimal_comma=True)
-    said = entrena("train", "es.csv", "-t", "price", *SHORT, "--date-order", "day_first", "--decimal", ",")
+    said = entrena("train", "es.csv", "-t", "price", *SHORT)
     assert said.code == 0, said.err
     new = frame.drop("price").with_columns(day=pl.lit("03/07/2023"), amount=pl.lit("1.500")).head(3)
     new.write_csv("new.csv", separator=";", decimal_comma=True)

@@ -12,7 +12,7 @@ from entrena.data.duplicates import count_repeated
 from entrena.data.embedded import EMBEDDED, EmbeddedSet
 from entrena.data.examples import Examples
 from entrena.data.roles import ColumnRole, check_columns, check_roles, infer_roles, roles_by_kind
-from entrena.data.schema import Schema, class_numbers, infer_schema, remembered, with_training
+from entrena.data.schema import Schema, class_numbers, found_in, infer_schema, with_training
 from entrena.data.sources import RowColumns, read, read_columns, read_inputs
 from entrena.data.split import hold_out, split_rows
 from entrena.data.table import Column, Table
@@ -31,13 +31,13 @@ __all__ = [
     "check_roles",
     "class_numbers",
     "count_repeated",
+    "found_in",
     "hold_out",
     "infer_roles",
     "infer_schema",
     "read",
     "read_columns",
     "read_inputs",
-    "remembered",
     "roles_by_kind",
     "split_rows",
     "with_training",

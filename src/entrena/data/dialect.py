@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +52,7 @@ class ReadOptions:
     date_order: str | None = None
 
     def __post_init__(self) -> None:
-        if self.separator is not None and not _is_separator(self.separator):
+        if self.separator is not None and not is_separator(self.separator):
             raise UsageError(
                 f"separator: '{self.separator}' is not allowed: one character, or one of {', '.join(SEPARATORS)}"
             )
@@ -84,7 +85,8 @@ class ReadOptions:
         return None if self.thousands is None else _THOUSANDS[self.thousands]
 
 
-def _is_separator(text: str) -> bool:
+def is_separator(text: str) -> bool:
+    """Whether a text may stand between values: one of the characters or words that can."""
     # Polars takes one byte; a quote, a digit or a line end between values would be read as something else.
     return text in SEPARATORS or (
         len(text) == 1 and text.isascii() and not text.isalnum() and text not in "\"'\r\n\0.+-"
@@ -99,6 +101,47 @@ def _is_encoding(name: str) -> bool:
 
 
 @dataclass(frozen=True)
+class Request:
+    """What is asked of a reader.
+
+    Attributes:
+        options: How the source is written, as far as the user says.
+        text_columns: Columns that stay texts as they are written.
+        like: How the numbers and dates were written that a model was trained with; it decides what the source leaves
+            open.
+        targets: Columns in which a mark such as `-` may be a class; or a mapping of them to the classes that a model
+            knows: there it is one where it is among these.
+    """
+
+    options: ReadOptions = ReadOptions()
+    text_columns: Collection[str] = ()
+    like: ReadOptions | None = None
+    targets: Collection[str] = ()
+
+    @property
+    def usual_decimal(self) -> str | None:
+        """The decimal mark where a source shows two readings."""
+        if self.like is None:
+            return None
+        other = {",": ".", ".": ","}.get(self.like.thousands_mark or "")
+        return self.like.decimal_mark or other
+
+    @property
+    def usual_order(self) -> str | None:
+        """The order of dates where a source shows several."""
+        return None if self.like is None else self.like.date_order
+
+    def may_be_class(self, name: str) -> bool:
+        """Whether marks in a column may be classes: it is a target, and the user did not name the marks."""
+        return name in self.targets and self.options.missing is None
+
+    def known_classes(self, name: str) -> Collection[object] | None:
+        """The classes of a target that a model knows; None: they are to be found."""
+        known = self.targets.get(name) if isinstance(self.targets, Mapping) else None
+        return known if isinstance(known, Collection) else None
+
+
+@dataclass(frozen=True)
 class Dialect:
     """How a text file writes its table.
 
@@ -110,7 +153,9 @@ class Dialect:
         encoding: The encoding, as messages call it.
         marks: The texts that stand for a missing value; None: those that usually do.
         date_order: What the user said of it.
+        usual_order: The order of dates where the file leaves it open.
         doubts: The options that would settle what was found but may be otherwise, such as `--decimal .`.
+        shows_decimal: Whether a number with a decimal or a thousands mark was seen, or the user named the marks.
     """
 
     separator: str = ","
@@ -120,7 +165,9 @@ class Dialect:
     encoding: str = "UTF-8"
     marks: tuple[str, ...] | None = None
     date_order: str | None = None
+    usual_order: str | None = None
     doubts: tuple[str, ...] = ()
+    shows_decimal: bool = True
 
     def is_missing(self, text: str) -> bool:
         """Whether a field says that there is no value; spaces around it are gone."""
@@ -146,7 +193,7 @@ class Dialect:
             parts.append(f"separator {mark if mark.strip() else _SEPARATOR_WORDS.get(mark, repr(mark))}")
         if self.quote == "'":
             parts.append("quotes '")
-        if self.decimal != ".":
+        if self.decimal != "." and self.shows_decimal:
             parts.append("decimal comma" + self._doubt("decimal"))
         if self.thousands:
             parts.append(f"thousands {'space' if self.thousands == ' ' else self.thousands}" + self._doubt("thousands"))

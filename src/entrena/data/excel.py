@@ -5,18 +5,20 @@ from __future__ import annotations
 import re
 import zipfile
 import zlib
-from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from entrena.data.dialect import Dialect, ReadOptions
+from entrena.data.dialect import Dialect, Request
 from entrena.data.frames import as_written, check_names, first_line, polars_column
+from entrena.data.headers import BEGIN_ROWS, header_hint, is_nameless, nameless, refuse_nameless, words_for_empty
 from entrena.data.limits import CELL_BYTES, MOST_SHEET_RATIO, check_columns, check_size, check_unpacked, most_bytes
+from entrena.data.number_marks import NumberMarks, find_number_marks
 from entrena.data.packed import PIECE
+from entrena.data.rows import place_without, rows_without_values, without_rows, words_for_blank
+from entrena.data.sample import MOST_ROWS
 from entrena.data.table import Table
-from entrena.data.texts import Meanings, encode
-from entrena.data.values import Place
+from entrena.data.texts import Meanings, encode, encode_target
 from entrena.errors import DataError, shortened
 
 if TYPE_CHECKING:
@@ -39,14 +41,13 @@ def is_excel(path: Path) -> bool:
         return False
 
 
-def read_excel(path: Path, name: str, options: ReadOptions, text_columns: Collection[str] = ()) -> Table:
+def read_excel(path: Path, name: str, request: Request) -> Table:
     """The first sheet of an Excel file as a table.
 
     Args:
         path: The file.
         name: What messages call it.
-        options: Of these the marks for missing values, the number marks of texts and the order of dates count.
-        text_columns: Columns whose values become texts.
+        request: Of its options the marks for missing values, the number marks of texts and the order of dates count.
 
     Raises:
         DataError: The extra is not installed, or the file is damaged, empty, or would not fit the memory.
@@ -68,7 +69,7 @@ def read_excel(path: Path, name: str, options: ReadOptions, text_columns: Collec
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise
         raise DataError(f"{name} is a damaged Excel file ({first_line(error)})") from None
-    table = _table(frame, Place(name, first_row=2), options, text_columns)
+    table = _table(frame, name, request)
     return replace(table, said=", ".join(part for part in (said, table.said) if part))
 
 
@@ -120,30 +121,68 @@ def _first_sheet(book: Any, name: str) -> tuple[pl.DataFrame, str]:
         if not header.width:
             continue
         names = ["" if text is None else str(text).strip() for text in header.row(0)] if header.height else []
+        names = [text or nameless(number) for number, text in enumerate(names, start=1)]
         check_names(names, name)
         frame = book.load_sheet(sheet, header_row=0, schema_sample_rows=None).to_polars()
         frame.columns = names
+        _check_unnamed(frame, book, sheet, name)
         n_sheets = len(book.sheet_names)
         return frame, f"sheet '{shortened(sheet)}' of {n_sheets}" if n_sheets > 1 else ""
     raise DataError(f"{name} is empty")
 
 
-def _table(frame: pl.DataFrame, place: Place, options: ReadOptions, text_columns: Collection[str]) -> Table:
+def _check_unnamed(frame: pl.DataFrame, book: Any, sheet: str, name: str) -> None:
+    """Raises a DataError where a column has values and no name."""
+    for number, column in enumerate(frame.columns, start=1):
+        values = frame[column].drop_nulls()
+        if is_nameless(column) and (len(values) or all(map(is_nameless, frame.columns))):
+            begin = book.load_sheet(sheet, header_row=None, n_rows=BEGIN_ROWS, dtypes="string").to_polars()
+            rows = [["" if text is None else str(text).strip() for text in row] for row in begin.rows()]
+            refuse_nameless(name, number, values.head(3).to_list(), header_hint(rows))
+
+
+def _number_marks(frame: pl.DataFrame, request: Request) -> NumberMarks:
+    """The marks of numbers that are texts: what the user says, or points; for a model's data, what they show."""
+    import polars as pl
+
+    options = request.options
+    if request.usual_decimal is None:
+        is_said = options.decimal_mark is not None
+        return NumberMarks(options.decimal_mark or ".", options.thousands_mark or "", is_seen=is_said)
+    texts = (series for series in frame.iter_columns() if series.dtype == pl.String)
+    fields = [series.drop_nulls().head(MOST_ROWS).str.strip_chars().to_list() for series in texts]
+    return find_number_marks(fields, "", request)
+
+
+def _table(frame: pl.DataFrame, name: str, request: Request) -> Table:
     """The frame's columns; a column with texts is read as one of a text file."""
     import polars as pl
 
+    options = request.options
+    empty = [column for column in frame.columns if is_nameless(column)]
+    frame = frame.drop(empty)
+    blank = rows_without_values(frame)
+    frame = without_rows(frame, blank)
+    marks = _number_marks(frame, request)
     dialect = Dialect(
-        decimal=options.decimal_mark or ".",
-        thousands=options.thousands_mark or "",
+        decimal=marks.decimal,
+        thousands=marks.thousands,
         marks=options.missing,
         date_order=options.date_order,
+        usual_order=request.usual_order,
+        shows_decimal=marks.is_seen,
     )
     meanings = Meanings()
-    for name in frame.columns:
-        series, as_text = frame[name], name in text_columns
-        if series.dtype == pl.String:
-            meanings.add(encode(series, name, dialect), dialect, as_text=as_text)
+    for series in frame.iter_columns():
+        column, as_text = series.name, series.name in request.text_columns
+        if series.dtype != pl.String:
+            made = polars_column(series, column)
+            meanings.columns[column] = as_written(made) if as_text else made
+        elif request.may_be_class(column):
+            texts = encode_target(series, column, dialect, request.known_classes(column))
+            meanings.add(texts, dialect, as_text=as_text)
         else:
-            column = polars_column(series, name)
-            meanings.columns[name] = as_written(column) if as_text else column
-    return meanings.table(frame.columns, place, dialect)
+            meanings.add(encode(series, column, dialect), dialect, as_text=as_text)
+    table = meanings.table(frame.columns, place_without(name, 2, blank), dialect)
+    said = (table.said, words_for_empty(len(empty)), words_for_blank(blank))
+    return replace(table, said="; ".join(filter(None, said)))

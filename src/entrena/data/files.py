@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from entrena.data.column_files import read_arrow, read_parquet
-from entrena.data.dialect import ReadOptions
+from entrena.data.dialect import ReadOptions, Request
 from entrena.data.excel import OLD_EXCEL, ZIP, is_excel, read_excel
 from entrena.data.json_lines import read_json_lines
 from entrena.data.limits import check_size, most_bytes
@@ -113,20 +113,31 @@ def _no_such_file(source: str | Path, path: Path, other_names: tuple[str, ...]) 
     return f"there is no {what} {source}{embedded}"
 
 
-def read_file(source: str | Path, options: ReadOptions = FOUND, *, text_columns: Collection[str] = ()) -> Table:
+def read_file(
+    source: str | Path,
+    options: ReadOptions = FOUND,
+    *,
+    text_columns: Collection[str] = (),
+    like: ReadOptions | None = None,
+    targets: Collection[str] = (),
+) -> Table:
     """A file as a table.
 
     Args:
         source: Its path, or `-` for what comes through standard input.
         options: How a text file is written, as far as the user says.
         text_columns: Columns that come as texts as they are written: `007` stays `007`.
+        like: The `found` of the table that a model was trained with. Where a text file leaves its decimal mark or the
+            order of its dates open, this decides; what a file shows counts for more.
+        targets: Columns of classes. There a mark of a missing value, such as `-` or `NA`, is a class where it is about
+            as frequent as others or the others are signs. A mapping names the classes that a model knows.
 
     Raises:
         UsageError: It is no ordinary file, or nothing comes through standard input.
         DataError: The file is empty, damaged, or not what its name says.
     """
     if str(source) == STANDARD_INPUT:
-        return _read_standard_input(options, text_columns)
+        return _read_standard_input(Request(options, text_columns, like, targets))
     # Absolute: no library shall take a name for an address or for a home directory.
     path = Path(source).absolute()
     name = path.name
@@ -134,19 +145,19 @@ def read_file(source: str | Path, options: ReadOptions = FOUND, *, text_columns:
         if not path.exists():
             raise UsageError(_no_such_file(source, path, ()))
         _check_ordinary(path, str(source))
-        return _read(path, name, format_of(path) or TEXT, options, text_columns)
+        return _read(path, name, format_of(path) or TEXT, Request(options, text_columns, like, targets))
     except OSError as error:
         raise DataError(f"{name} cannot be read: {error.strerror or error}") from None
 
 
-def _read(path: Path, name: str, expected: str | None, options: ReadOptions, text_columns: Collection[str]) -> Table:
+def _read(path: Path, name: str, expected: str | None, request: Request) -> Table:
     """Reads a file that may be packed; its first bytes count for more than its name."""
     with path.open("rb") as file:
         start = file.read(64)
     if not start:
         raise DataError(f"{name} is empty")
     if is_packed(start):
-        return _read_packed(path, name, expected, options, text_columns)
+        return _read_packed(path, name, expected, request)
     actual = _format_by_start(start)
     if actual == EXCEL and start.startswith(ZIP) and not is_excel(path):
         raise DataError(f"{name} is a zip archive: unpack it, and name the file that was in it")
@@ -155,12 +166,12 @@ def _read(path: Path, name: str, expected: str | None, options: ReadOptions, tex
             raise DataError(f"{name} is not {_a(expected)} file: it does not begin with {_BEGINS_WITH[expected]}")
         actual = expected or (JSON_LINES if start.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{") else TEXT)
     if actual == TEXT:
-        return read_text(path, name, options, text_columns)
+        return read_text(path, name, request)
     if actual == JSON_LINES:
-        return read_json_lines(path, name, options, text_columns)
+        return read_json_lines(path, name, request)
     if actual == EXCEL:
-        return read_excel(path, name, options, text_columns)
-    return (read_parquet if actual == PARQUET else read_arrow)(path, name, text_columns)
+        return read_excel(path, name, request)
+    return (read_parquet if actual == PARQUET else read_arrow)(path, name, request.text_columns)
 
 
 def _a(kind: str) -> str:
@@ -171,9 +182,7 @@ def _format_by_start(start: bytes) -> str | None:
     return next((kind for signature, kind in _SIGNATURES.items() if start.startswith(signature)), None)
 
 
-def _read_packed(
-    path: Path, name: str, expected: str | None, options: ReadOptions, text_columns: Collection[str]
-) -> Table:
+def _read_packed(path: Path, name: str, expected: str | None, request: Request) -> Table:
     with TemporaryDirectory(prefix="entrena-") as folder:
         unpacked = Path(folder, "unpacked")
         with unpacked.open("wb") as out:
@@ -181,10 +190,10 @@ def _read_packed(
         with unpacked.open("rb") as file:
             if is_packed(file.read(4)):
                 raise DataError(f"{name} is packed twice: unpack it once")
-        return _read(unpacked, name, expected, options, text_columns)
+        return _read(unpacked, name, expected, request)
 
 
-def _read_standard_input(options: ReadOptions, text_columns: Collection[str]) -> Table:
+def _read_standard_input(request: Request) -> Table:
     """Reads what is piped in; its format is found from its first bytes."""
     name = "standard input"
     if sys.stdin is None or sys.stdin.isatty():
@@ -200,4 +209,4 @@ def _read_standard_input(options: ReadOptions, text_columns: Collection[str]) ->
                 n_bytes += len(piece)
                 check_size(n_bytes, most, name, "sends")
                 out.write(piece)
-        return _read(copy, name, None, options, text_columns)
+        return _read(copy, name, None, request)

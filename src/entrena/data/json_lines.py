@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from entrena.data.dialect import Dialect, ReadOptions
+from entrena.data.dialect import Dialect, Request
 from entrena.data.frames import as_written, check_names, first_line, polars_column
 from entrena.data.limits import DEEPEST_NESTING, MOST_COLUMNS, VALUE_BYTES, check_size, most_bytes
 from entrena.data.survey import check_lines, pieces, survey
@@ -23,14 +22,13 @@ _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _KEY = re.compile(rb'"((?:[^"\\]|\\.)*)"\s*:')
 
 
-def read_json_lines(path: Path, name: str, options: ReadOptions, text_columns: Collection[str] = ()) -> Table:
+def read_json_lines(path: Path, name: str, request: Request) -> Table:
     """A file of JSON lines as a table; a key that a line lacks is a missing value there.
 
     Args:
         path: The file, in UTF-8.
         name: What messages call it.
-        options: Of these the marks for missing values and the order of dates count.
-        text_columns: Columns whose values become texts, whatever they are.
+        request: Of its options the marks for missing values and the order of dates count.
 
     Raises:
         DataError: The file is empty, damaged, too deep or too wide.
@@ -51,7 +49,7 @@ def read_json_lines(path: Path, name: str, options: ReadOptions, text_columns: C
         raise DataError(f"{name} cannot be read as JSON lines ({first_line(error)})") from None
     if frame.height != n_lines:
         _refuse_line(path, name)
-    return _table(frame, Place(name), options, text_columns)
+    return _table(frame, Place(name), request)
 
 
 def _check_shape(path: Path, name: str) -> int:
@@ -103,15 +101,16 @@ def _refuse_line(path: Path, name: str) -> None:
                 )
 
 
-def _table(frame: pl.DataFrame, place: Place, options: ReadOptions, text_columns: Collection[str]) -> Table:
+def _table(frame: pl.DataFrame, place: Place, request: Request) -> Table:
     """The frame's columns; texts that are all dates become dates, for JSON has none."""
     import polars as pl
 
     check_names(frame.columns, place.source)
-    dialect = Dialect(marks=options.missing or (), date_order=options.date_order)
+    options = request.options
+    dialect = Dialect(marks=options.missing or (), date_order=options.date_order, usual_order=request.usual_order)
     meanings = Meanings()
     for name in frame.columns:
-        series, as_text = frame[name], name in text_columns
+        series, as_text = frame[name], name in request.text_columns
         if series.dtype == pl.String:
             meanings.add(encode(series, name, dialect), dialect, as_text=as_text, only_dates=True)
         else:

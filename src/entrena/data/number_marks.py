@@ -6,10 +6,14 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from entrena.data.dialect import MARKS, MARKS_AMONG_NUMBERS, SPACES, ReadOptions
+from entrena.data.dialect import MARKS, MARKS_AMONG_NUMBERS, SPACES, Request
+from entrena.data.number_forms import bare
 
 # The share of a column's values that must look like numbers before its marks count.
 _SHARE_OF_NUMBERS = 0.9
+
+# From so many whole numbers with points on, and nothing else, the points group their digits.
+_A_HANDFUL = 10
 
 _SPACE = f"[{SPACES}]"
 _LOOKS_LIKE_A_NUMBER = re.compile(rf"[+-]?[\d.,'\u2019{SPACES}]*\d[\d.,]*(?:[eE][+-]?\d+)?")
@@ -47,37 +51,65 @@ class _Counts:
     Attributes:
         decimal: `1,5`: it can only be a decimal mark.
         either: `1,234` and nothing else: thousands or decimals.
+        n_either: How many values those columns show.
         thousands: `1,234,567` or `1,234.5`: it can only group digits.
     """
 
     decimal: int = 0
     either: int = 0
+    n_either: int = 0
     thousands: int = 0
 
+    @property
+    def is_seen(self) -> bool:
+        """Whether any column has the mark."""
+        return bool(self.decimal or self.either or self.thousands)
 
-def find_number_marks(
-    columns: Iterable[Sequence[str]], separator: str, options: ReadOptions
-) -> tuple[str, str, tuple[str, ...]]:
-    """The decimal mark, the thousands mark, and the options that would settle what is not certain.
+
+@dataclass(frozen=True)
+class NumberMarks:
+    """The marks in a file's numbers.
+
+    Attributes:
+        decimal: The decimal mark.
+        thousands: The thousands mark, or an empty text.
+        doubts: The options that would settle what is not certain.
+        is_seen: Whether the sample shows a mark, or the user named one.
+    """
+
+    decimal: str
+    thousands: str
+    doubts: tuple[str, ...] = ()
+    is_seen: bool = True
+
+
+def find_number_marks(columns: Sequence[Sequence[str]], separator: str, request: Request) -> NumberMarks:
+    """The marks in numbers: what the user says, what the fields show, what a model is used to; in this order.
 
     Args:
         columns: A sample of each column's fields, without spaces around them.
         separator: What stands between values.
-        options: What the user said.
+        request: What the user said, and how the numbers of a model's own data were written.
     """
+    options = request.options
     counts, others = _count(columns)
-    decimal, doubts = _find_decimal(counts, others, separator, options)
+    # With a single column, nobody knows what would stand between two.
+    decimal, doubts = _find_decimal(counts, others, separator if len(columns) > 1 else "", request)
+    is_said = bool(options.decimal_mark or options.thousands_mark)
+    is_seen = is_said or counts[","].is_seen or counts["."].is_seen
     if options.thousands_mark is not None:
-        return decimal, options.thousands_mark, doubts
+        return NumberMarks(decimal, options.thousands_mark, doubts, is_seen)
     other = "." if decimal == "," else ","
     if counts[other].thousands or counts[other].either:
-        return decimal, other, doubts
-    return decimal, max(others, key=lambda mark: others[mark]) if any(others.values()) else "", doubts
+        return NumberMarks(decimal, other, doubts, is_seen)
+    most = max(others, key=lambda mark: others[mark]) if any(others.values()) else ""
+    return NumberMarks(decimal, most, doubts, is_seen)
 
 
 def _find_decimal(
-    counts: dict[str, _Counts], others: dict[str, int], separator: str, options: ReadOptions
+    counts: dict[str, _Counts], others: dict[str, int], separator: str, request: Request
 ) -> tuple[str, tuple[str, ...]]:
+    options, usual = request.options, request.usual_decimal
     if options.decimal_mark is not None:
         return options.decimal_mark, ()
     if options.thousands_mark in (",", "."):
@@ -85,14 +117,24 @@ def _find_decimal(
     comma, point = counts[","], counts["."]
     votes_comma, votes_point = (comma.decimal + point.thousands), (point.decimal + comma.thousands)
     if votes_comma or votes_point:
+        if votes_comma == votes_point and usual is not None:
+            return usual, ()
         return ("," if votes_comma > votes_point else "."), ()
-    # Nothing is certain from here on. Whoever separates by semicolons does so because commas are in the numbers.
+    # Nothing is certain from here on.
+    if usual is not None:
+        # Between commas, a point that stands alone is a decimal point, whatever the model is used to.
+        if separator == "," == usual and point.either and not comma.either:
+            return ".", ("--decimal ,",)
+        return usual, ()
+    # Whoever separates by semicolons does so because commas are in the numbers.
     if comma.either and point.either:
         return (",", ("--decimal .",)) if separator == ";" else (".", ("--decimal ,",))
     if comma.either:
         if separator == ";" or any(others.values()):
             return ",", ("--decimal .",)
         return ".", ("--thousands none --decimal ,",)
+    if point.either and separator in (";", "\t") and point.n_either >= _A_HANDFUL:
+        return ",", ("--decimal .",)
     if point.either and separator == ";":
         return ".", ("--decimal ,",)
     return ".", ()
@@ -102,7 +144,7 @@ def _count(columns: Iterable[Sequence[str]]) -> tuple[dict[str, _Counts], dict[s
     counts = {",": _Counts(), ".": _Counts()}
     others = {"'": 0, " ": 0}
     for column in columns:
-        fields = [field for field in column if field and field.casefold() not in _NO_NUMBERS]
+        fields = [bare(field) for field in column if field and field.casefold() not in _NO_NUMBERS]
         # A column of texts is known by its first fields.
         if sum(_LOOKS_LIKE_A_NUMBER.fullmatch(field) is None for field in fields[:20]) > 5:
             continue
@@ -132,3 +174,4 @@ def _count_column(numbers: list[str], mark: str, uses: _Counts) -> None:
         uses.decimal += 1
     elif n_either == len(numbers):
         uses.either += 1
+        uses.n_either += n_either

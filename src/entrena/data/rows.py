@@ -1,15 +1,22 @@
-"""Rows of text files: whether each has as many values as the header, and which one has not."""
+"""Rows of text files: which are blank, whether each has as many values as the header, and which one has not."""
 
 from __future__ import annotations
 
 import csv
+import re
+from bisect import bisect_right
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from entrena.data.dialect import Dialect
+from entrena.data.headers import title_hint
 from entrena.data.sample import reader_of
 from entrena.data.survey import count_separators
+from entrena.data.values import Place
 from entrena.errors import DataError
 
 if TYPE_CHECKING:
@@ -18,24 +25,108 @@ if TYPE_CHECKING:
 _END = 2**20
 
 
-def check_rows(frame: pl.DataFrame, path: Path, name: str, dialect: Dialect) -> pl.DataFrame:
-    """The frame without the blank lines at the end of its file.
+@dataclass(frozen=True)
+class PlaceWithGaps(Place):
+    """Where values stand in a source with blank rows between others, which are no rows of the table.
+
+    Attributes:
+        n_before: For each blank row, the number of the row behind it if no blank rows counted, in ascending order.
+    """
+
+    n_before: tuple[int, ...] = ()
+
+    def row(self, index: int) -> str:
+        """`row 5`, as the user counts: blank rows count as well."""
+        number = index + self.first_row
+        return f"row {number + bisect_right(self.n_before, number)}"
+
+
+def place_without(name: str, first_row: int, blank: np.ndarray) -> Place:
+    """The place of a table without its blank rows.
+
+    Args:
+        name: What messages call the source.
+        first_row: The number of the first row, blank or not.
+        blank: The blank rows, from 0.
+    """
+    if not len(blank):
+        return Place(name, first_row)
+    return PlaceWithGaps(name, first_row, n_before=tuple((blank - np.arange(len(blank)) + first_row).tolist()))
+
+
+def words_for_blank(blank: np.ndarray) -> str:
+    """What is said of blank rows; empty where there are none."""
+    if not len(blank):
+        return ""
+    return f"{len(blank):,} blank rows left out" if len(blank) > 1 else "1 blank row left out"
+
+
+def check_rows(
+    frame: pl.DataFrame, path: Path, name: str, dialect: Dialect, header_row: int, *, has_marks: bool
+) -> tuple[pl.DataFrame, np.ndarray]:
+    """The frame without blank rows, and which those are.
 
     Polars fills short rows and blank lines up with missing values. So where the last column lacks any, the separators
     are counted: a table has as many in each row.
 
+    Args:
+        frame: What Polars read.
+        path: The file.
+        name: What messages call it.
+        dialect: How it is written.
+        header_row: The number of the row with the names.
+        has_marks: Whether Polars took marks for missing values: then a row without values may be one of marks.
+
+    Returns:
+        The frame, and the numbers of its blank rows, from 0; blank lines at the end do not count.
+
     Raises:
-        DataError: A row is too short or blank.
+        DataError: A row is too short.
     """
     n_blank = min(blank_end(path, dialect.separator), frame.height)
     kept = frame.head(frame.height - n_blank) if n_blank and _is_blank(frame.tail(n_blank)) else frame
+    blank = rows_without_values(kept)
     last = kept.to_series(kept.width - 1)
-    if not last.null_count():
-        return kept
+    lacks = last.null_count() > 0
     expected = (kept.height + 1) * (kept.width - 1)
-    if kept.width == 1 or count_separators(path, dialect.separator, dialect.quote) != expected:
+    if len(blank) and (has_marks or kept.width == 1):
+        found = np.array(refuse_malformed(path, name, dialect), np.int64) - header_row - 1
+        blank = np.intersect1d(blank, found)
+    elif lacks and count_separators(path, dialect.separator, dialect.quote) != expected:
         refuse_malformed(path, name, dialect)
-    return kept
+    return without_rows(kept, blank), blank
+
+
+def without_rows(frame: pl.DataFrame, rows: np.ndarray) -> pl.DataFrame:
+    """A frame without some of its rows, given from 0."""
+    import polars as pl
+
+    if not len(rows):
+        return frame
+    keep = np.ones(frame.height, bool)
+    keep[rows] = False
+    return frame.filter(pl.Series(keep))
+
+
+def rows_without_values(frame: pl.DataFrame) -> np.ndarray:
+    """The numbers, from 0, of the rows in which all fields are missing or spaces."""
+    import polars as pl
+
+    # What is no text is quick to look at, and most often has no row that lacks it.
+    columns = sorted(frame.iter_columns(), key=lambda series: series.dtype == pl.String)
+    rows: pl.Series | None = None
+    for series in columns:
+        some = series if rows is None else series.gather(rows)
+        if some.dtype == pl.String:
+            is_blank = some.is_null() | (some.str.strip_chars() == "").fill_null(False)
+        elif some.null_count():
+            is_blank = some.is_null()
+        else:
+            return np.zeros(0, np.int64)
+        rows = is_blank.arg_true() if rows is None else rows.filter(is_blank)
+        if not len(rows):
+            break
+    return np.zeros(0, np.int64) if rows is None else rows.to_numpy().astype(np.int64)
 
 
 def _is_blank(frame: pl.DataFrame) -> bool:
@@ -55,25 +146,34 @@ def blank_end(path: Path, separator: str) -> int:
     return max(0, rest.count(b"\n") - 1)
 
 
-def refuse_malformed(path: Path, name: str = "", dialect: Dialect | None = None) -> None:
-    """Raises a DataError that names the first row of a text file that does not fit its header, if there is one."""
+def refuse_malformed(path: Path, name: str = "", dialect: Dialect | None = None) -> list[int]:
+    """Raises a DataError that names the first row of a text file that does not fit its header, if there is one.
+
+    Returns:
+        The numbers of the rows that hold nothing, as the user counts.
+    """
     name = name or path.name
     dialect = dialect or Dialect()
     n_columns = 0
-    blank = None
+    blank = []
     for number, fields in _rows(path, name, dialect):
         if not n_columns:
             n_columns = len(fields)
-        elif not fields:
-            # A blank line is only one in the middle when something follows it.
-            blank = blank or number
-        elif len(fields) == 1 and n_columns > 1 and not fields[0].strip():
-            blank = blank or number
-        elif blank is not None:
-            raise DataError(f"{name}: row {blank} is blank; delete the line")
+        elif not any(field.strip() for field in fields) and len(fields) in (0, 1, n_columns):
+            # A field in quotes is one, even where it is empty and alone.
+            if fields != [""]:
+                blank.append(number)
         elif len(fields) != n_columns:
             values = f"{len(fields):,} value{'s' if len(fields) > 1 else ''}"
-            raise DataError(f"{name}: row {number} has {values}, the header has {n_columns:,}")
+            message = f"{name}: row {number} has {values}, the header has {n_columns:,}"
+            raise DataError(message + (title_hint(path, dialect) or _comment_hint(fields)))
+    return blank
+
+
+def _comment_hint(fields: list[str]) -> str:
+    """What to do with a line of words."""
+    is_comment = len(fields) == 1 and re.search(r"[^\W\d]", fields[0]) is not None
+    return "; if it is a title or a comment, delete it" if is_comment else ""
 
 
 def _rows(path: Path, name: str, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,6 +26,12 @@ MOST_FIELDS = 12_000
 _FEWEST_LINES = 8
 
 _SEPARATORS = ",;\t|"
+
+# Below a title, so many rows are of equal width.
+_SHARE_OF_ROWS = 0.8
+
+# A title of two words has a space; only where other rows have one as well, it may stand between values.
+_SHARE_BETWEEN_SPACES = 0.5
 
 # Of the fields that begin with an apostrophe, so many must end with one before it is taken for a quote.
 _SHARE_OF_WHOLE_FIELDS = 0.9
@@ -157,7 +165,8 @@ def _whole_fields(text: str, quote: str, separators: str) -> int:
 def find_separator(sample: Sample, quote: str | None) -> str:
     """What stands between values: what the header and the rows have equally often.
 
-    A space is one only where nothing else is.
+    A space is one only where nothing else is. Where the header has one value only, as a title has, it is what nearly
+    all rows have equally often.
     """
     best, best_share, best_width = ",", 0.0, 1
     for separator in (*_SEPARATORS, " "):
@@ -169,4 +178,17 @@ def find_separator(sample: Sample, quote: str | None) -> str:
         share = widths.count(widths[0]) / len(widths)
         if (share, widths[0]) > (best_share, best_width):
             best, best_share, best_width = separator, share, widths[0]
-    return best
+    if best_width > 1 and (best != " " or best_share > _SHARE_BETWEEN_SPACES):
+        return best
+    return _separator_below_title(sample, quote) or best
+
+
+def _separator_below_title(sample: Sample, quote: str | None) -> str | None:
+    """What nearly all rows but the first have equally often, once at least; None where there is nothing."""
+    for separator in _SEPARATORS:
+        rows = _complete(fields_of(sample.begin, separator, quote), sample.is_all)
+        widths = [len(fields) for fields in islice(rows, MOST_ROWS)][1:]
+        width, n_rows = Counter(widths).most_common(1)[0] if widths else (1, 0)
+        if width > 1 and n_rows > 1 and n_rows >= _SHARE_OF_ROWS * len(widths):
+            return separator
+    return None

@@ -12,7 +12,7 @@ from entrena.data.dialect import ReadOptions
 from entrena.data.examples import Examples
 from entrena.data.hints import is_numeral, look_like_numbers
 from entrena.data.roles import ColumnRole
-from entrena.data.table import text_of
+from entrena.data.table import Table, text_of
 from entrena.data.values import distinct
 from entrena.errors import DataError, did_you_mean, shortened
 
@@ -42,8 +42,8 @@ class Schema:
         task: `classification` or `regression`.
         classes: The classes in sorted order, as plain Python values; None for regression.
         shares: How large a share of the training rows' weight each class has; None for regression.
-        found: What was said of the marks of numbers, the order of dates and the marks of missing values in the training
-            file: it holds for later files, where nothing else is said.
+        found: The marks of numbers and the order of dates in the training file, as options of reading: they decide
+            where a later file leaves them open.
     """
 
     roles: tuple[ColumnRole, ...]
@@ -110,9 +110,16 @@ class Schema:
 _REMEMBERED = ("decimal", "thousands", "date_order", "missing")
 
 
-def remembered(said: ReadOptions) -> ReadOptions | None:
-    """What a model remembers of the way in which its training file was said to be written; None where nothing was."""
-    values = {name: getattr(said, name) for name in _REMEMBERED}
+def found_in(table: Table, said: ReadOptions) -> ReadOptions | None:
+    """What of a file's way of writing a model remembers: what was found or said; None where there is nothing.
+
+    Args:
+        table: The training table.
+        said: What the user said; marks of missing values are remembered only if they were.
+    """
+    found = ReadOptions() if table.found is None else table.found
+    values = {name: getattr(found, name) or getattr(said, name) for name in _REMEMBERED}
+    values["missing"] = said.missing
     return None if all(value is None for value in values.values()) else ReadOptions(**values)
 
 

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from entrena.data.embedded import EMBEDDED
 from entrena.data.examples import Examples
 from entrena.data.files import STANDARD_INPUT, find_file, read_file
 from entrena.data.frames import frame_table, is_frame
-from entrena.data.schema import Schema
+from entrena.data.schema import Label, Schema
 from entrena.data.table import Column, Table, as_numbers, as_texts
 from entrena.data.targets import read_targets
 from entrena.data.values import Place
@@ -65,7 +65,7 @@ def read(
         rows: The columns with weights, groups and times.
         options: How a text file is written, where that is not to be found from the file.
         text_columns: Columns whose values are texts as they are written.
-        like: What was said of an earlier file: it holds where nothing is said of this one.
+        like: How an earlier file was written: it decides where this one leaves open how it is to be read.
 
     Returns:
         The examples: every column that is no target, weight or group. Rows whose target is missing are left out and
@@ -86,7 +86,7 @@ def read(
         return _with_rows(_pair(source, names), rows)
     if not isinstance(source, str | Path) and not is_frame(source):
         raise UsageError(f"cannot train on {_kind(source)}: hand in (X, y), a table with target=…, or a file's name")
-    table, where = _table(source, options, text_columns, like)
+    table, where = _table(source, options, text_columns, like, names or ())
     if names is None:
         raise UsageError(
             f"{where}: which column is to be predicted? say --target NAME (in Python target=NAME); "
@@ -138,7 +138,7 @@ def read_inputs(
         values, wanted = targets_of(_values(given), wanted, examples.n_rows, examples.source)
         return Examples(examples.inputs, values, wanted, examples.source)
     if isinstance(source, str | Path | Table) or is_frame(source):
-        table, where = _table(source, options, schema.text_columns, schema.found)
+        table, where = _table(source, options, schema.text_columns, schema.found, _known_targets(schema))
         _check_columns(names, table.names, where)
         _check_rows(table, where)
         if not targets or not all(name in table.names for name in wanted):
@@ -155,7 +155,7 @@ def read_columns(source: Any, schema: Schema, *, options: ReadOptions = FOUND) -
     """All columns of a file, a frame or an embedded set, as they are, read as for a model: for `predict --keep`."""
     if isinstance(source, str) and source in EMBEDDED:
         return EMBEDDED[source].load().inputs
-    return _table(source, options, schema.text_columns, schema.found)[0]
+    return _table(source, options, schema.text_columns, schema.found, _known_targets(schema))[0]
 
 
 def target_names(target: str | Sequence[str]) -> tuple[str, ...]:
@@ -178,22 +178,27 @@ def _table(
     options: ReadOptions,
     text_columns: frozenset[str],
     like: ReadOptions | None,
+    targets: Sequence[str] | Mapping[str, tuple[Label, ...] | None] = (),
 ) -> tuple[Table, str]:
     """A file or frame as a table, and what messages call it."""
-    if like is not None:
-        open_ones = (each.name for each in fields(options) if getattr(options, each.name) is None)
-        options = replace(options, **{name: getattr(like, name) for name in open_ones})
+    if like is not None and options.missing is None:
+        options = replace(options, missing=like.missing)
     if isinstance(source, Table):
         table = source
     elif not isinstance(source, str | Path):
         table = frame_table(source, text_columns=text_columns)
     elif str(source) == STANDARD_INPUT:
-        table = read_file(STANDARD_INPUT, options, text_columns=text_columns)
+        table = read_file(STANDARD_INPUT, options, text_columns=text_columns, like=like, targets=targets)
     else:
         path = find_file(source, tuple(EMBEDDED))
-        table = read_file(path, options, text_columns=text_columns)
+        table = read_file(path, options, text_columns=text_columns, like=like, targets=targets)
     _check_rows(table, table.place.source)
     return table, table.place.source
+
+
+def _known_targets(schema: Schema) -> dict[str, tuple[Label, ...] | None]:
+    """The targets with their classes: a mark of missing values that is one of them is a class."""
+    return dict.fromkeys(schema.target_names, schema.classes)
 
 
 def _check_rows(table: Table, where: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -75,6 +75,7 @@ class Table:
         matrix: [rows of the columns, columns] numbers, where the columns are those of one array.
         said: How the source was read, in one line, such as `separator ;, decimal comma`; empty where nothing is to say.
         is_array: Whether the columns are those of an array of numbers, all or some.
+        found: The marks of numbers and the order of dates that a text file was read with, as `ReadOptions`, or None.
     """
 
     columns: tuple[Column, ...]
@@ -82,6 +83,7 @@ class Table:
     rows: np.ndarray | None = None
     matrix: np.ndarray | None = None
     said: str = ""
+    found: Any = None
     is_array: bool = False
 
     @classmethod

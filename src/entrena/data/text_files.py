@@ -6,13 +6,15 @@ Only columns of texts are looked at again.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NoReturn
 
-from entrena.data.dialect import ReadOptions, encoding_name
+from entrena.data.dialect import ReadOptions, Request, encoding_name, is_separator
 from entrena.data.encodings import (
     encoding_by_survey,
     encoding_of,
@@ -22,14 +24,14 @@ from entrena.data.encodings import (
     to_utf8,
 )
 from entrena.data.frames import polars_column
+from entrena.data.headers import is_nameless, refuse_nameless, repeated_header, words_for_empty
 from entrena.data.limits import check_size, most_bytes
-from entrena.data.rows import check_rows, refuse_malformed
+from entrena.data.rows import check_rows, place_without, refuse_malformed, words_for_blank
 from entrena.data.survey import check_lines, survey
 from entrena.data.table import Column, Table
 from entrena.data.text_layout import Layout, find_layout
 from entrena.data.text_parser import parse
-from entrena.data.texts import Meanings, Texts, encode
-from entrena.data.values import Place
+from entrena.data.texts import Meanings, Texts, encode, encode_target
 from entrena.errors import DataError
 
 if TYPE_CHECKING:
@@ -40,15 +42,17 @@ START_BYTES = 4096
 # Columns are made side by side; each takes as much memory again while it is.
 N_THREADS = 4
 
+# How Excel writes, before the header, what stands between values.
+_SEPARATOR_LINE = re.compile(rb'(?:\xef\xbb\xbf)?"?sep=(.)"?\r?\n', re.IGNORECASE | re.DOTALL)
 
-def read_text(path: Path, name: str, options: ReadOptions, text_columns: Collection[str] = ()) -> Table:
+
+def read_text(path: Path, name: str, request: Request) -> Table:
     """A text file as a table.
 
     Args:
         path: The file.
         name: What messages call it.
-        options: What the user said of it.
-        text_columns: Columns that stay texts as they are written.
+        request: What the user said of it.
 
     Raises:
         DataError: The file is empty, damaged, or no table.
@@ -57,16 +61,16 @@ def read_text(path: Path, name: str, options: ReadOptions, text_columns: Collect
         start = file.read(START_BYTES)
     if not start.strip():
         _refuse_empty(path, name)
-    encoding = options.encoding or encoding_of(start)
+    encoding = request.options.encoding or encoding_of(start)
     if encoding is not None and encoding_name(encoding) != "UTF-8":
-        return _read_as(path, name, encoding, options, text_columns)
+        return _read_as(path, name, encoding, request)
     if not only_carriage_returns(start):
-        return _read_utf8(path, name, options, None if encoding is None else "UTF-8", text_columns)
+        return _read_utf8(path, name, None if encoding is None else "UTF-8", request)
     with TemporaryDirectory(prefix="entrena-") as folder:
         changed = Path(folder, "text")
         with changed.open("wb") as out:
             replace_carriage_returns(path, out)
-        return _read_utf8(changed, name, options, None if encoding is None else "UTF-8", text_columns)
+        return _read_utf8(changed, name, None if encoding is None else "UTF-8", request)
 
 
 def _refuse_empty(path: Path, name: str) -> None:
@@ -76,21 +80,37 @@ def _refuse_empty(path: Path, name: str) -> None:
             raise DataError(f"{name} is empty")
 
 
-def _read_as(path: Path, name: str, encoding: str, options: ReadOptions, text_columns: Collection[str]) -> Table:
+def _read_as(path: Path, name: str, encoding: str, request: Request) -> Table:
     with TemporaryDirectory(prefix="entrena-") as folder:
         text = Path(folder, "text")
         with text.open("wb") as out:
             to_utf8(path, out, encoding, name)
-        return _read_utf8(text, name, options, encoding_name(encoding), text_columns)
+        return _read_utf8(text, name, encoding_name(encoding), request)
 
 
-def _read_utf8(
-    path: Path, name: str, options: ReadOptions, encoding: str | None, text_columns: Collection[str]
-) -> Table:
+def _read_separated(path: Path, name: str, encoding: str | None, request: Request, separator: str) -> Table:
+    """Reads a file whose first line says what stands between values."""
+    if request.options.separator is None:
+        request = replace(request, options=replace(request.options, separator=separator))
+    with TemporaryDirectory(prefix="entrena-") as folder:
+        changed = Path(folder, "text")
+        with path.open("rb") as file, changed.open("wb") as out:
+            file.readline()
+            # A blank line in its place, so that the rows keep their numbers.
+            out.write(b"\n")
+            shutil.copyfileobj(file, out)
+        return _read_utf8(changed, name, encoding, request)
+
+
+def _read_utf8(path: Path, name: str, encoding: str | None, request: Request) -> Table:
     """Reads a file in an encoding that keeps ASCII; None: it is UTF-8 unless its bytes say otherwise."""
+    with path.open("rb") as file:
+        said = _SEPARATOR_LINE.match(file.read(16))
+    if said is not None and is_separator(said[1].decode("latin-1")):
+        return _read_separated(path, name, encoding, request, said[1].decode("latin-1"))
     check_size(path.stat().st_size, most_bytes(), name, "holds")
     check_lines(path, name)
-    layout = find_layout(path, name, encoding or "UTF-8", options, text_columns)
+    layout = find_layout(path, name, encoding or "UTF-8", request)
     dialect, whole = layout.dialect, layout.whole
     # What the survey finds seldom changes anything, so both go through the file at the same time.
     with ThreadPoolExecutor(1) as pool:
@@ -101,13 +121,13 @@ def _read_utf8(
     if actual is None or (actual != "utf-8" and encoding is not None):
         refuse_broken(path, name)
     elif actual != "utf-8":
-        return _read_as(path, name, actual, options, text_columns)
+        return _read_as(path, name, actual, request)
     zeros = [number for number in whole if found.zeros_anywhere or number in found.zero_columns]
     if zeros and frame is not None:
         frame, layout = parse(layout.with_texts(zeros))
     if frame is None:
         _refuse(layout)
-    return _table(check_rows(frame, path, name, layout.dialect), layout, text_columns)
+    return _table(frame, layout, request)
 
 
 def _refuse(layout: Layout) -> NoReturn:
@@ -115,25 +135,63 @@ def _refuse(layout: Layout) -> NoReturn:
     raise DataError(f"{layout.name} cannot be read as text: its quotes do not match")
 
 
-def _table(frame: pl.DataFrame, layout: Layout, text_columns: Collection[str]) -> Table:
+def _table(frame: pl.DataFrame, layout: Layout, request: Request) -> Table:
     """The frame's columns, each released when it is done."""
     import polars as pl
 
+    dialect = layout.dialect
+    first_row = layout.header_row + 1
+    frame, blank = check_rows(frame, layout.path, layout.name, dialect, layout.header_row, has_marks=bool(layout.marks))
+    place = place_without(layout.name, first_row, blank)
+    repeated = repeated_header(frame)
+    if repeated is not None:
+        place.refuse(f"{place.row(repeated)} repeats the header: delete it")
+    empty = _empty_columns(frame, layout)
+    frame = frame.drop(empty)
+    names = tuple(frame.columns)
+
     def make(series: pl.Series) -> Column | Texts:
-        if series.dtype == pl.String:
-            return encode(series, series.name, layout.dialect)
-        return polars_column(series, series.name)
+        name = series.name
+        if series.dtype != pl.String:
+            return polars_column(series, name)
+        if request.may_be_class(name):
+            return encode_target(series, name, dialect, request.known_classes(name))
+        return encode(series, name, dialect)
 
     # Each series leaves the list when a thread is free for it, and its memory is free when its column is made.
     waiting = frame.get_columns()[::-1]
-    frame.clear()
+    del frame
     with ThreadPoolExecutor(N_THREADS) as pool:
-        made = list(pool.map(lambda _: make(waiting.pop()), layout.names))
+        made = list(pool.map(lambda _: make(waiting.pop()), names))
     meanings = Meanings(marks=dict.fromkeys(mark.strip() for mark in layout.marks if mark.strip()))
     for column in made:
         if isinstance(column, Column):
             meanings.columns[column.name] = column
         else:
-            meanings.add(column, layout.dialect, as_text=column.name in text_columns)
-    place = Place(layout.name, first_row=layout.header_row + 1)
-    return meanings.table(layout.names, place, layout.dialect)
+            meanings.add(column, dialect, as_text=column.name in request.text_columns)
+    table = meanings.table(names, place, dialect)
+    said = (table.said, words_for_empty(len(empty)), words_for_blank(blank))
+    found = _found(layout, request.options, meanings.date_order)
+    return replace(table, said="; ".join(filter(None, said)), found=found)
+
+
+def _empty_columns(frame: pl.DataFrame, layout: Layout) -> list[str]:
+    """The columns that have no name; they must hold nothing."""
+    import polars as pl
+
+    empty = [name for name in frame.columns if is_nameless(name)]
+    for name in empty:
+        values = frame[name].cast(pl.String).str.strip_chars().replace("", None).drop_nulls()
+        if len(values):
+            refuse_nameless(layout.name, frame.columns.index(name) + 1, values.head(3).to_list())
+    return empty
+
+
+def _found(layout: Layout, options: ReadOptions, date_order: str | None) -> ReadOptions:
+    """How the numbers and dates of a file were written, as far as it shows."""
+    import polars as pl
+
+    dialect = layout.dialect
+    shows_decimal = dialect.shows_decimal or pl.Float64() in layout.types
+    thousands = dialect.thousands or (None if options.thousands is None else "")
+    return ReadOptions(decimal=dialect.decimal if shows_decimal else None, thousands=thousands, date_order=date_order)

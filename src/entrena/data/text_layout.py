@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from entrena.data.dialect import Dialect, ReadOptions
-from entrena.data.frames import check_names
-from entrena.data.limits import check_columns
+from entrena.data.dialect import Dialect, Request
+from entrena.data.headers import column_names
 from entrena.data.number_marks import find_number_marks
 from entrena.data.rows import refuse_malformed
 from entrena.data.sample import Sample, fields_of, find_quote, find_separator, read_sample
-from entrena.errors import DataError, shortened
+from entrena.errors import DataError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -36,10 +34,11 @@ class Layout:
         name: What messages call it.
         dialect: How it is written.
         header_row: The number of the row with the names, as the user counts: blank lines before it count as well.
-        names: The columns' names.
+        names: The columns' names; `nameless(number)` for one that has none.
         marks: The fields that stand for missing values, as they are written.
         types: The columns' types: Int64, Float64, Boolean or String.
         whole: The numbers of the columns that seem to hold whole numbers.
+        keeps_marks: Whether marks are read as they are written, because a target may have them as classes.
     """
 
     path: Path
@@ -50,6 +49,7 @@ class Layout:
     marks: tuple[str, ...]
     types: tuple[pl.DataType, ...] = ()
     whole: tuple[int, ...] = ()
+    keeps_marks: bool = False
 
     def with_texts(self, numbers: Collection[int]) -> Layout:
         """The same with texts in these columns."""
@@ -59,25 +59,30 @@ class Layout:
         return replace(self, types=tuple(types))
 
 
-def find_layout(
-    path: Path, name: str, encoding: str, options: ReadOptions, text_columns: Collection[str] = ()
-) -> Layout:
+def find_layout(path: Path, name: str, encoding: str, request: Request) -> Layout:
     """The layout of a file.
 
     Args:
         path: The file, in UTF-8 or another encoding that keeps ASCII.
         name: What messages call it.
         encoding: What messages call its encoding.
-        options: What the user said of it.
-        text_columns: Columns that stay texts as they are written.
+        request: What the user said of it.
 
     Raises:
         DataError: There are no rows, or the first names no columns.
     """
     sample = read_sample(path)
     quote = find_quote(sample)
+    options = request.options
     separator = options.separator_mark or find_separator(sample, quote)
-    dialect = Dialect(separator, quote, encoding=encoding, marks=options.missing, date_order=options.date_order)
+    dialect = Dialect(
+        separator,
+        quote,
+        encoding=encoding,
+        marks=options.missing,
+        date_order=options.date_order,
+        usual_order=request.usual_order,
+    )
     rows = list(sample.rows(separator, quote))
     if sample.is_all and not sample.begin.strip():
         raise DataError(f"{name} is empty")
@@ -85,27 +90,31 @@ def find_layout(
         # A quote that is never closed, or a name longer than any.
         refuse_malformed(path, name, dialect)
         raise DataError(f"{name} cannot be read as text: its first row does not end")
-    names = tuple(field.strip() for field in rows[0])
-    _check_header(names, name)
-    fields = [[row[j].strip() for row in rows[1:] if j < len(row)] for j in range(len(names))]
-    decimal, thousands, doubts = find_number_marks(fields, separator, options)
-    dialect = replace(dialect, decimal=decimal, thousands=thousands, doubts=doubts)
+    fields = [[row[j].strip() for row in rows[1:] if j < len(row)] for j in range(len(rows[0]))]
+    names = column_names(rows[0], fields, path, name, dialect)
+    marks = find_number_marks(fields, separator, request)
+    dialect = replace(
+        dialect, decimal=marks.decimal, thousands=marks.thousands, doubts=marks.doubts, shows_decimal=marks.is_seen
+    )
     layout = Layout(path, name, dialect, _header_row(sample, dialect), names, _marks(rows[1:], dialect))
-    return _with_types(layout, rows[1:], text_columns)
+    layout = _with_types(layout, rows[1:], request.text_columns)
+    if _has_marks_as_classes(layout, fields, request):
+        layout = _with_types(replace(layout, marks=(), keeps_marks=True), rows[1:], request.text_columns)
+    return layout
 
 
-def _check_header(names: tuple[str, ...], name: str) -> None:
-    distinct = len(set(names)) == len(names)
-    if all(_is_number(text) for text in names) and not (distinct and all(text.isdecimal() for text in names)):
-        listed = ", ".join(shortened(text) for text in names[:4])
-        raise DataError(f"{name}: the first row holds numbers ({listed}, …); it must name the columns")
-    check_columns(len(names), name)
-    check_names(names, name)
+def _has_marks_as_classes(layout: Layout, fields: list[list[str]], request: Request) -> bool:
+    """Whether a target's texts hold marks that may be classes: then Polars must not take these for missing values."""
+    import polars as pl
 
-
-def _is_number(text: str) -> bool:
-    """Whether a name is a number, with any mark that stands in or between numbers."""
-    return re.fullmatch(r"[+-]?[\d.,;|]*\d[\d.,;|]*([eE][+-]?\d+)?", text) is not None
+    for number, name in enumerate(layout.names):
+        if not request.may_be_class(name) or layout.types[number] != pl.String():
+            continue
+        marks = {field for field in fields[number] if field and layout.dialect.is_missing(field)}
+        known = request.known_classes(name)
+        if marks if known is None else marks & set(known):
+            return True
+    return False
 
 
 def _header_row(sample: Sample, dialect: Dialect) -> int:
@@ -142,6 +151,9 @@ def _with_types(layout: Layout, rows: list[list[str]], text_columns: Collection[
     for name, dtype in zip(layout.names, frame.dtypes, strict=True):
         # Whole numbers of more than 64 bits are floats.
         known = pl.Float64() if dtype == pl.Int128 else dtype
-        types.append(known if known in (pl.Int64, pl.Float64, pl.Boolean) and name not in text_columns else pl.String())
+        is_known = known in (pl.Int64, pl.Float64, pl.Boolean) and name not in text_columns
+        # Polars knows no decimal comma between commas: it would take 1.500 for a number with a decimal point.
+        is_known &= not (known == pl.Float64 and dialect.decimal == "," == dialect.separator)
+        types.append(known if is_known else pl.String())
     whole = (number for number, dtype in enumerate(frame.dtypes) if dtype in (pl.Int64, pl.Int128))
     return replace(layout, types=tuple(types), whole=tuple(number for number in whole if types[number] != pl.String))

@@ -75,7 +75,8 @@ def _surprised(layout: Layout, number: int, field: str, n_surprises: int) -> Lay
     if n_surprises > MOST_SURPRISES:
         return layout.with_texts(range(len(layout.names)))
     text = field.strip().strip('"')
-    if layout.dialect.is_missing(text) and field not in layout.marks and len(layout.marks) < MOST_MARKS_FOR_POLARS:
+    has_room = not layout.keeps_marks and len(layout.marks) < MOST_MARKS_FOR_POLARS
+    if layout.dialect.is_missing(text) and field not in layout.marks and has_room:
         return replace(layout, marks=(*layout.marks, field))
     decimal = re.escape(layout.dialect.decimal)
     is_float = re.fullmatch(rf"[+-]?(\d+({decimal}\d*)?|{decimal}\d+)([eE][+-]?\d+)?", field)

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from entrena.data.dates import DateTexts, choose_order, date_texts
+from entrena.data.dates import DateTexts, choose_order, date_texts, order_shown, times_of_day
 from entrena.data.dialect import MARKS, MARKS_AMONG_NUMBERS, SPACES, Dialect
+from entrena.data.number_forms import plain_numbers
 from entrena.data.table import Column, Table
 from entrena.data.values import Place
+from entrena.errors import shortened
 
 if TYPE_CHECKING:
     import polars as pl
+
+# So many columns are named where several were read in the same way.
+_MOST_NAMES = 3
+
+# A mark is a class of a target among at most so many, and with at least so many rows.
+_MOST_CLASSES = 20
+_FEWEST_ROWS = 2
 
 _TRUTHS = ("true", "false")
 
@@ -39,6 +48,10 @@ class Texts:
     codes: np.ndarray
     levels: pl.Series
     marks: tuple[str, ...] = ()
+
+    def counts(self) -> np.ndarray:
+        """[levels] how many rows each level has."""
+        return np.bincount(self.codes[self.codes >= 0], minlength=len(self.levels))
 
     def spread(self, values: np.ndarray, missing: object) -> np.ndarray:
         """[rows] what belongs to each row's level.
@@ -64,17 +77,21 @@ class Meanings:
         columns: The columns that are settled, by name.
         dates: Those whose dates wait for the order of day and month.
         marks: The texts that stood for missing values, in all columns.
+        forms: What was read as numbers or as times, and the columns that were.
+        date_order: The order of day and month once it is chosen, where the columns show one.
     """
 
     columns: dict[str, Column] = field(default_factory=dict)
     dates: list[tuple[Texts, DateTexts]] = field(default_factory=list)
     marks: dict[str, None] = field(default_factory=dict)
+    forms: dict[str, list[str]] = field(default_factory=dict)
+    date_order: str | None = None
 
     def add(self, texts: Texts, dialect: Dialect, *, as_text: bool = False, only_dates: bool = False) -> None:
         """Adds what a column of texts is: numbers, truth values, dates or texts.
 
-        One value that is something else makes it a column of texts: none is ever taken for missing because it does not
-        fit.
+        One value that is something else makes it a column of texts. Only among dates a few that are none are missing
+        values, and that is said.
 
         Args:
             texts: The column.
@@ -85,13 +102,32 @@ class Meanings:
         self.marks.update(dict.fromkeys(texts.marks))
         column = None
         if not as_text and not only_dates:
-            column = _numbers(texts, dialect, self.marks) or _truths(texts)
+            column = _numbers(texts, dialect, self.marks) or _truths(texts) or self._numbers_of_a_form(texts, dialect)
         if column is None and not as_text:
-            dates = date_texts(texts.levels)
+            dates = date_texts(texts.levels, texts.counts)
             if dates is not None:
                 self.dates.append((texts, dates))
                 return
+            column = self._times(texts)
         self.columns[texts.name] = column or _text_column(texts)
+
+    def _numbers_of_a_form(self, texts: Texts, dialect: Dialect) -> Column | None:
+        """The column of numbers with units, brackets or another minus, or None where a text is none."""
+        plain = plain_numbers(texts.levels)
+        if plain is None:
+            return None
+        column = _numbers(replace(texts, levels=plain[0]), dialect, self.marks)
+        if column is not None:
+            self.forms.setdefault(f"numbers with {plain[1]}", []).append(texts.name)
+        return column
+
+    def _times(self, texts: Texts) -> Column | None:
+        """The column of times of day, or None where a text is none."""
+        seconds = times_of_day(texts.levels)
+        if seconds is None:
+            return None
+        self.forms.setdefault("times of day in seconds", []).append(texts.name)
+        return Column(texts.name, "number", texts.spread(seconds, np.nan))
 
     def table(self, names: Sequence[str], place: Place, dialect: Dialect) -> Table:
         """The table of all columns, once the order of their dates is chosen.
@@ -101,16 +137,34 @@ class Meanings:
             place: Where they come from.
             dialect: How the source is written.
         """
-        orders, said = choose_order([dates for _, dates in self.dates], dialect.date_order)
+        columns = [dates for _, dates in self.dates]
+        orders, said = choose_order(columns, dialect.date_order, dialect.usual_order)
+        self.date_order = order_shown(columns, orders)
+        notes = [_named(columns) + f": {words}" for words, columns in self.forms.items()]
         for (texts, dates), order in zip(self.dates, orders, strict=True):
-            moments = None if order is None else dates.moments(order)
-            if moments is None:
+            if order is None:
                 self.columns[texts.name] = _text_column(texts)
-            else:
-                gap = np.datetime64("NaT", "us")
-                self.columns[texts.name] = Column(texts.name, "date", texts.spread(moments, gap))
-        columns = tuple(self.columns[name] for name in names)
-        return Table(columns, place, said=dialect.said(tuple(self.marks), said))
+                continue
+            moments = dates.moments(order)
+            gap = np.datetime64("NaT", "us")
+            self.columns[texts.name] = Column(texts.name, "date", texts.spread(moments, gap))
+            if np.isnat(moments).any():
+                notes.append(_no_dates(texts, np.isnat(moments), place))
+        parts = [dialect.said(tuple(self.marks), said), *notes]
+        return Table(tuple(self.columns[name] for name in names), place, said="; ".join(filter(None, parts)))
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(map(shortened, names[:_MOST_NAMES])) + more
+
+
+def _no_dates(texts: Texts, is_none: np.ndarray, place: Place) -> str:
+    """What is said of values that are no dates, among many that are."""
+    rows = np.flatnonzero((texts.codes >= 0) & is_none[texts.codes])
+    first = shortened(texts.levels[int(texts.codes[rows[0]])], 30)
+    values = "1 value is no date" if len(rows) == 1 else f"{len(rows):,} values are no dates"
+    return f"{shortened(texts.name)}: {values} ({place.row(int(rows[0]))}: '{first}')"
 
 
 def encode(series: pl.Series, name: str, dialect: Dialect | None = None) -> Texts:
@@ -135,6 +189,46 @@ def encode(series: pl.Series, name: str, dialect: Dialect | None = None) -> Text
     codes = np.append(_codes(stripped.set(is_mark, None), levels), np.int32(-1))[codes]
     marks = stripped.filter(is_mark).unique(maintain_order=True)
     return Texts(name, codes, levels, tuple(mark for mark in marks.to_list() if mark))
+
+
+def encode_target(series: pl.Series, name: str, dialect: Dialect, known: Collection[object] | None = None) -> Texts:
+    """A series of texts that may be classes, as numbered levels; a mark of a missing value may be one of them.
+
+    In a column of texts a mark is a class where it is at least half as frequent as the rarest other class with two rows
+    or more, and there are at most 20 in all; and `-` is one among signs such as `+` and `=`.
+
+    Args:
+        series: The texts.
+        name: The column's name.
+        dialect: How missing values are usually written.
+        known: The classes that a model knows: then the marks among these are classes.
+    """
+    usual = encode(series, name, dialect)
+    if not usual.marks:
+        return usual
+    if known is not None:
+        classes = [mark for mark in usual.marks if mark in known]
+    elif _numbers(usual, dialect, {}) or _truths(usual) or date_texts(usual.levels, usual.counts):
+        return usual
+    else:
+        classes = _marks_that_are_classes(encode(series, name, replace(dialect, marks=())), usual.marks)
+    if not classes:
+        return usual
+    return encode(series, name, replace(dialect, marks=tuple(mark for mark in usual.marks if mark not in classes)))
+
+
+def _marks_that_are_classes(texts: Texts, marks: Collection[str]) -> list[str]:
+    n_rows = dict(zip(texts.levels.to_list(), texts.counts().tolist(), strict=True)) if len(texts.levels) < 40 else {}
+    others = {level: count for level, count in n_rows.items() if level not in marks}
+    frequent = [count for count in others.values() if count >= _FEWEST_ROWS]
+    signs = [level for level in others if level != "0"]
+    classes = []
+    for mark in marks:
+        is_sign = mark == "-" and bool(signs) and all(re.fullmatch(r"[^\w\s]+", level) for level in signs)
+        is_frequent = bool(frequent) and n_rows[mark] >= max(_FEWEST_ROWS, min(frequent) / 2)
+        if is_sign or (is_frequent and len(n_rows) <= _MOST_CLASSES):
+            classes.append(mark)
+    return classes
 
 
 def _codes(texts: pl.Series, levels: pl.Series) -> np.ndarray:
