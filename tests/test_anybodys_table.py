@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import gzip
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -245,20 +246,27 @@ def test_refit_trains_on_everything_and_keeps_the_score(folder):
 
 
 def test_a_resumed_run_of_a_table_reads_it_as_before(folder):
-    european(people(300)).write_csv("people.csv", separator=";")
-    stopped = {"seen": 0}
-
-    def stop(progress):
-        stopped["seen"] += 1
-        return "stop" if progress.epoch == 2 else None
-
-    arguments = {"target": "bought", "roles": {"zip": "ignore"}, "options": ReadOptions(separator=";", decimal=",")}
-    whole = train({**QUICK, "max_epochs": 5}, "people.csv", **arguments)
+    recipe = {**QUICK, "max_epochs": 8}
+    arguments = {"target": "bought", "roles": {"zip": "ignore"}, "weight": "age", "test_data": "own.csv"}
+    arguments |= {"options": ReadOptions(separator=";", decimal=",", missing=("",)), "metrics": ["f1"]}
+    people(300).with_columns(pl.col("age").fill_null(40)).pipe(european).write_csv("people.csv", separator=";")
+    people(60, seed=4).with_columns(pl.col("age").fill_null(40)).pipe(european).write_csv("own.csv", separator=";")
+    whole = train(recipe, "people.csv", runs_dir="whole", **arguments)
     assert "zip" not in whole.schema.columns
+
+    def interrupt(progress):
+        if progress.epoch == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    cut = train(recipe, "people.csv", runs_dir="cut", callbacks=[interrupt], **arguments)
+    assert cut.outcome.name == "interrupted"
     with pytest.raises(UsageError, match="leave out roles"):
-        train(resume=whole.path, roles={"zip": "ignore"})
+        train(resume=cut.path, roles={"zip": "ignore"})
+    resumed = train(resume=cut.path)
+    assert bits(resumed.model) == bits(whole.model)
+    assert resumed.test == whole.test
     with pytest.raises(RunError, match="is done"):
-        train(resume=whole.path)
+        train(resume=cut.path)
 
 
 # Scores

@@ -25,6 +25,7 @@ from entrena.training.parts import TrainingPart, ValidationPart, blank_table
 from entrena.training.plan import Plan, make_plan, wants_validation
 from entrena.training.program import initial_state
 from entrena.training.seeds import generator
+from entrena.training.stopping import ENDED_BADLY
 from entrena.training.watching import UNWATCHED, Progress, Watchers
 
 
@@ -207,8 +208,10 @@ def refit(
     """The model trained again on all rows, for as many epochs as gave the best weights before; its scores are kept.
 
     The rows that chose the epoch are trained on now, so nothing is left to choose it again: the course of the rate is
-    the same, and the run ends after that epoch. Where that does not end as planned, the model stays as it was.
+    the same, and the run ends after that epoch. Where either training ended badly, the model stays as it was.
     """
+    if fitted.training.outcome.name in ENDED_BADLY:
+        return model
     recipe = prepared.recipe
     again = recipe.change({"early_stopping": False, "calibration": "none"})
     ready = prepare(again, prepared.schema, Parts(everything))
@@ -220,7 +223,7 @@ def refit(
 
     again_fitted = fit(ready, Watchers((stop,), None, interrupted))
     trained = again_fitted.model
-    if again_fitted.training.outcome.name in ("interrupted", "diverged"):
+    if again_fitted.training.outcome.name in ENDED_BADLY:
         return model
     facts = {**model.facts, "refit": {"rows": everything.n_rows, "epochs": trained.facts["n_epochs"]}}
     return replace(trained, recipe=recipe, schema=model.schema, facts=facts, temperature=model.temperature)

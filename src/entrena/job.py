@@ -27,6 +27,7 @@ from entrena.data import (
     split_rows,
     with_training,
 )
+from entrena.data.table import joined_tables
 from entrena.errors import DataError, RunError, UsageError, did_you_mean
 from entrena.fitting import Parts, rows_that_count, split_validation
 from entrena.model import Model
@@ -112,7 +113,7 @@ class Divided:
         parts: Training and validation rows.
         test: The rows of the final score, or None.
         facts: What is to be said of the data, as plain values: how they were read, sizes, rows left out or repeated.
-        everything: All rows, for `refit`; None where that was not asked for.
+        everything: All rows, for `refit`; empty where that was not asked for.
     """
 
     schema: Schema
@@ -192,30 +193,28 @@ def divide(
         test = _own_rows(test_data, schema, job, "test")
     own_validation = parts.validation if validation_data is not None else None
     everything = tuple(part for part in (rest, own_validation, test) if part is not None)
-    divided = Divided(schema, parts, test, {}, everything if recipe.training.refit else ())
+    held = {name: part for name, part in (("validation", parts.validation), ("test", test)) if part is not None}
+    training = parts.training
     facts = {
         "source": examples.source,
         "read": examples.inputs.said,
         "rows_without_target": without_target,
         "rows_of_weight_0": n_all - examples.n_rows,
         "shared_groups": {
-            name: len(np.intersect1d(part.groups, parts.training.groups))
-            for name, part in (("validation", parts.validation), ("test", test))
-            if part is not None and part.groups is not None and parts.training.groups is not None
+            name: len(np.intersect1d(part.groups, training.groups))
+            for name, part in held.items()
+            if part.groups is not None and training.groups is not None
         },
         "repeated": {
-            name: count_repeated(part.pick(schema.columns), parts.training.pick(schema.columns))
-            for name, part in (("validation", parts.validation), ("test", test))
-            if part is not None
+            name: count_repeated(part.pick(schema.columns), training.pick(schema.columns))
+            for name, part in held.items()
         },
     }
-    return replace(divided, facts=facts)
+    return Divided(schema, parts, test, facts, everything if recipe.training.refit else ())
 
 
 def joined(parts: tuple[Examples, ...], columns: tuple[str, ...]) -> Examples:
     """Examples one after the other, with these columns only."""
-    from entrena.data.table import joined_tables
-
     first = parts[0]
     targets = np.concatenate([part.targets for part in parts if part.targets is not None])
     weights = [np.ones(part.n_rows) if part.weight is None else part.weight for part in parts]

@@ -97,7 +97,7 @@ class Model:
         """The probability of each class, [rows, classes] in float64, in the order of the schema's classes."""
         if self.schema.classes is None:
             raise DataError("a model of numbers has no classes: probabilities need a classification model")
-        return probabilities(self.network.output, self.net_inputs(inputs) / self.temperature)
+        return self.readable(inputs)
 
     def predict(self, inputs: Table | np.ndarray) -> np.ndarray:
         """The most probable class of each row, or the numbers: [rows], or [rows, outputs] for several targets."""

@@ -14,6 +14,7 @@ from time import time as clock
 from typing import Any
 
 from entrena.data import EMBEDDED, Examples, ReadOptions, Schema
+from entrena.data.files import STANDARD_INPUT
 from entrena.data.frames import is_frame
 from entrena.data.sources import target_names
 from entrena.errors import DataError, EntrenaError, RunError, UsageError
@@ -206,12 +207,13 @@ def train(
         if start is not None and (roles or task is not None or chosen.training.refit):
             raise UsageError("from_run takes the model's columns, task and rows: leave out roles, task and refit")
         own = {"validation": validation_data, "test": test_data}
+        from_file = isinstance(data, str | Path) and str(data) != STANDARD_INPUT
         job = Job(
-            data=absolute(data) if isinstance(data, str | Path) and str(data) != "-" else "",
+            data=absolute(data) if from_file else "",
             target=target if target is None else target_names(target),
             task=task,
             test_fraction=0 if test_data is not None else test_fraction,
-            from_file=isinstance(data, str | Path) and str(data) != "-",
+            from_file=from_file,
             fingerprint="",
             recipe_fingerprint=checksum(chosen.to_toml()),
             roles=dict(roles or {}),
@@ -401,16 +403,21 @@ def _run_of(
     prepared: Prepared, fitted: Fitted, held: _HeldOut, path: Path | None, history: tuple[Mapping[str, Any], ...]
 ) -> Run:
     model, outcome = fitted.model, fitted.training.outcome
-    compared = {
-        name: None if part is None else compare(model, prepared, part, held.metrics)
-        for name, part in (("validation", held.validation), ("test", held.test))
+    # The simple models stand beside the score that people read; they are fitted once.
+    leading = "validation" if held.test is None else "test"
+    parts = {"validation": held.validation, "test": held.test}
+    scores: dict[str, Any] = {
+        name: None if part is None or name == leading else model.evaluate(part, metrics=held.metrics)
+        for name, part in parts.items()
     }
-    comparison = compared["test"] or compared["validation"]
-    scores = {name: None if found is None else found["scores"] for name, found in compared.items()}
+    comparison = None
+    if (part := parts[leading]) is not None:
+        comparison = compare(model, prepared, part, held.metrics)
+        scores[leading] = comparison["scores"]
     data = dict(held.facts)
     facts = {**model.facts, **scores, "sizes": data.pop("sizes"), "data": data, "comparison": comparison}
     model = replace(model, facts=facts)
-    if held.everything and outcome.name not in ("diverged", "interrupted"):
+    if held.everything:
         with interrupt_as_flag() as interrupted:
             model = refit(model, prepared, fitted, joined(held.everything, model.schema.columns), interrupted)
     findings = (_divergence(outcome, fitted),) if outcome.name == "diverged" else ()

@@ -201,7 +201,7 @@ def test_hostile_names_are_only_text(entrena: Entrena) -> None:
     assert all(path.is_relative_to(Path().resolve()) for path in new)
     assert run.name.endswith("-hostile")
     assert set(pl.read_csv("out.csv")["prediction"]) <= set(HOSTILE)
-    wrong = entrena("predict", "last", "shop.csv") if Path("shop.csv").exists() else entrena("predict", "last", "iris")
+    wrong = entrena("predict", "last", "iris")
     assert wrong.code == 2
     assert "\x1b" not in wrong.err
 

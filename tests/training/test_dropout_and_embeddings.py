@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import jax
 import numpy as np
 import pytest
 from scipy.special import logsumexp
@@ -20,6 +19,7 @@ from entrena.training.parts import TrainingPart
 from entrena.training.program import initial_state
 from entrena.training.seeds import generator as seeded
 from entrena.training.watching import Watchers
+from tests.training.same_run import assert_bitwise, assert_same_run, without_seconds
 
 EMBEDDED = ((4, 2), (30, 3))
 
@@ -53,24 +53,6 @@ def cross_entropies(params, part) -> np.ndarray:
         y = np.tanh(y @ layer["weights"] + layer["biases"])
     z = y @ params[-1]["weights"] + params[-1]["biases"]
     return logsumexp(z, axis=1) - (part.targets * z).sum(axis=1)
-
-
-def assert_bitwise(a, b) -> None:
-    assert jax.tree.structure(a) == jax.tree.structure(b)
-    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
-        assert np.asarray(x).dtype == np.asarray(y).dtype
-        np.testing.assert_array_equal(x, y)
-
-
-def without_seconds(history) -> list[dict]:
-    return [{name: value for name, value in record.items() if name != "seconds"} for record in history]
-
-
-def assert_same_run(a, b) -> None:
-    assert_bitwise(a.params, b.params)
-    assert without_seconds(a.history) == without_seconds(b.history)
-    assert (a.outcome, a.best) == (b.outcome, b.best)
-    assert_bitwise(a.checkpoint.state, b.checkpoint.state)
 
 
 def test_validation_is_without_dropout(embedded):

@@ -18,6 +18,7 @@ from entrena.training.parts import TrainingPart, blank_table, without_weight_zer
 from entrena.training.rates import rates
 from entrena.training.seeds import generator as seeded
 from entrena.training.watching import Watchers
+from tests.training.same_run import assert_bitwise, assert_same_run, without_seconds
 
 
 def forward(params, X):
@@ -30,23 +31,6 @@ def forward(params, X):
 def cross_entropies(params, part) -> np.ndarray:
     z = forward(params, part.inputs)
     return logsumexp(z, axis=1) - (part.targets * z).sum(axis=1)
-
-
-def assert_bitwise(a, b) -> None:
-    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
-        assert np.asarray(x).dtype == np.asarray(y).dtype
-        np.testing.assert_array_equal(x, y)
-
-
-def without_seconds(history) -> list[dict]:
-    return [{name: value for name, value in record.items() if name != "seconds"} for record in history]
-
-
-def assert_same_run(a, b) -> None:
-    assert_bitwise(a.params, b.params)
-    assert without_seconds(a.history) == without_seconds(b.history)
-    assert (a.outcome, a.best) == (b.outcome, b.best)
-    assert_bitwise(a.checkpoint.state, b.checkpoint.state)
 
 
 # --- the whole loop, rewritten in NumPy -------------------------------------------------------------------------------

@@ -12,7 +12,13 @@ from entrena.errors import shortened
 if TYPE_CHECKING:
     from entrena.data import ColumnRole, Schema
 
-PLURALS = {"number": "numbers", "category": "categories", "boolean": "truth values", "date": "dates"}
+# One, and several.
+WORDS = {
+    "number": ("number", "numbers"),
+    "category": ("category", "categories"),
+    "boolean": ("truth value", "truth values"),
+    "date": ("date", "dates"),
+}
 MOST_LEFT_OUT = 6
 MOST_HINTS = 4
 
@@ -27,8 +33,8 @@ def data_facts(data: Mapping[str, Any], schema: Schema) -> list[tuple[str, str]]
         parts = []
         for kind, n in kinds.most_common():
             names = [role.name for role in schema.inputs if role.role == kind]
-            parts.append(f"{n} {PLURALS[kind] if n > 1 else PLURALS[kind].removesuffix('s')} ({listed(names, most=5)})")
-        told.append(("columns", "; ".join(parts).replace("categorie (", "category (")))
+            parts.append(f"{n} {WORDS[kind][n > 1]} ({listed(names, most=5)})")
+        told.append(("columns", "; ".join(parts)))
     hints = [role for role in schema.roles if role.hint]
     told += [("look at", f"{shortened(role.name)}: {role.hint}") for role in hints[:MOST_HINTS]]
     for role in schema.left_out[:MOST_LEFT_OUT]:
@@ -39,9 +45,9 @@ def data_facts(data: Mapping[str, Any], schema: Schema) -> list[tuple[str, str]]
     if schema.classes is not None:
         from entrena.data.hints import alike
 
-        texts = [label for label in schema.classes if isinstance(label, str)]
-        if alike(texts):
-            told.append(("look at", f"{schema.target_names[0]}: {alike(texts)}: they are different classes"))
+        same = alike(label for label in schema.classes if isinstance(label, str))
+        if same:
+            told.append(("look at", f"{schema.target_names[0]}: {same}: they are different classes"))
         rare = [label for label, share in zip(schema.classes, schema.shares or (), strict=False) if share == 0]
         if rare:
             told.append(("look at", f"no training row has the class {listed(rare)}"))

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from entrena.data.dialect import Dialect, Request
-from entrena.data.frames import as_written, check_names, first_line, polars_column
+from entrena.data.frames import check_names, first_line, polars_column
 from entrena.data.headers import BEGIN_ROWS, header_hint, is_nameless, nameless, refuse_nameless, words_for_empty
 from entrena.data.limits import CELL_BYTES, MOST_SHEET_RATIO, check_columns, check_size, check_unpacked, most_bytes
 from entrena.data.number_marks import NumberMarks, find_number_marks
 from entrena.data.packed import PIECE
 from entrena.data.rows import place_without, rows_without_values, without_rows, words_for_blank
 from entrena.data.sample import MOST_ROWS
-from entrena.data.table import Table
+from entrena.data.table import Table, texts_of
 from entrena.data.texts import Meanings, encode, encode_target
 from entrena.errors import DataError, shortened
 
@@ -177,7 +177,7 @@ def _table(frame: pl.DataFrame, name: str, request: Request) -> Table:
         column, as_text = series.name, series.name in request.text_columns
         if series.dtype != pl.String:
             made = polars_column(series, column)
-            meanings.columns[column] = as_written(made) if as_text else made
+            meanings.columns[column] = texts_of(made) if as_text else made
         elif request.may_be_class(column):
             texts = encode_target(series, column, dialect, request.known_classes(column))
             meanings.add(texts, dialect, as_text=as_text)

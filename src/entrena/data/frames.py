@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from entrena.data.table import Column, Table, text_of
+from entrena.data.table import Column, Table, text_of, texts_of
 from entrena.data.texts import encode
 from entrena.data.values import NUMERIC_KINDS, Place, is_missing
 from entrena.errors import DataError, shortened
@@ -87,7 +87,7 @@ def polars_table(frame: pl.DataFrame, place: Place, text_columns: Collection[str
     """A Polars frame as a table."""
     check_names(frame.columns, place.source)
     columns = (polars_column(frame[name], name) for name in frame.columns)
-    return Table(tuple(as_written(column) if column.name in text_columns else column for column in columns), place)
+    return Table(tuple(texts_of(column) if column.name in text_columns else column for column in columns), place)
 
 
 def polars_column(series: pl.Series, name: str) -> Column:
@@ -119,25 +119,13 @@ def polars_column(series: pl.Series, name: str) -> Column:
     return Column(name, "nested", series.is_not_null().to_numpy())
 
 
-def as_written(column: Column) -> Column:
-    """A column as one of texts: numbers, truth values and moments as one writes them."""
-    if column.kind in ("text", "nested"):
-        return column
-    missing = column.missing()
-    distinct, inverse = np.unique(column.values[~missing], return_inverse=True)
-    codes = np.full(len(missing), -1, np.int32)
-    codes[~missing] = inverse
-    texts = (text_of(bool(value) if column.kind == "boolean" else value) for value in distinct)
-    return Column(column.name, "text", codes, tuple(texts))
-
-
 def _columns_table(frame: Any, text_columns: Collection[str]) -> Table:
     names = [str(key) for key in frame.columns]
     check_names(names, FRAME)
     columns = []
     for name, key in zip(names, frame.columns, strict=True):
         column = _column(frame[key], name)
-        columns.append(as_written(column) if name in text_columns else column)
+        columns.append(texts_of(column) if name in text_columns else column)
     return Table(tuple(columns), Place(FRAME))
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from entrena.data.dialect import Dialect, Request
-from entrena.data.frames import as_written, check_names, first_line, polars_column
+from entrena.data.frames import check_names, first_line, polars_column
 from entrena.data.limits import DEEPEST_NESTING, MOST_COLUMNS, VALUE_BYTES, check_size, most_bytes
 from entrena.data.survey import check_lines, pieces, survey
-from entrena.data.table import Table
+from entrena.data.table import Table, texts_of
 from entrena.data.texts import Meanings, encode
 from entrena.data.values import Place
 from entrena.errors import DataError
@@ -115,5 +115,5 @@ def _table(frame: pl.DataFrame, place: Place, request: Request) -> Table:
             meanings.add(encode(series, name, dialect), dialect, as_text=as_text, only_dates=True)
         else:
             column = polars_column(series, name)
-            meanings.columns[name] = as_written(column) if as_text else column
+            meanings.columns[name] = texts_of(column) if as_text else column
     return meanings.table(frame.columns, place, dialect)

@@ -160,10 +160,7 @@ def joined_tables(tables: Sequence[Table]) -> Table:
     present = [matrix for matrix in matrices if matrix is not None]
     if len(present) == len(tables):
         return Table.of_array(np.concatenate(present), tables[0].names, tables[0].place)
-    columns = []
-    for name in tables[0].names:
-        columns.append(_joined(name, tables))
-    return Table(tuple(columns), tables[0].place)
+    return Table(tuple(_joined(name, tables) for name in tables[0].names), tables[0].place)
 
 
 def _joined(name: str, tables: Sequence[Table]) -> Column:
@@ -220,18 +217,23 @@ def as_texts(table: Table, name: str) -> Column:
         DataError: It holds nested values.
     """
     column = table.column(name)
-    if column.kind == "text":
-        return column
-    missing = column.missing()
     if column.kind == "nested":
         table.place.refuse(f"{table.place.column(name)} holds lists or structures, which cannot be used")
+    return texts_of(column)
+
+
+def texts_of(column: Column) -> Column:
+    """A column as one of texts: numbers, truth values and moments as one writes them; nested values stay so."""
+    if column.kind in ("text", "nested"):
+        return column
+    missing = column.missing()
     values = column.values[~missing]
     if column.kind == "boolean":
         values = values.astype(bool)  # with gaps they are floats
     distinct, inverse = np.unique(values, return_inverse=True)
     codes = np.full(len(missing), -1, np.int32)
     codes[~missing] = inverse
-    return Column(name, "text", codes, tuple(text_of(value) for value in distinct))
+    return Column(column.name, "text", codes, tuple(text_of(value) for value in distinct))
 
 
 def text_of(value: object) -> str:

@@ -23,7 +23,7 @@ from entrena.interrupt import interrupt_as_flag
 from entrena.model import Model
 from entrena.recipe import Recipe, explain_unknown
 from entrena.reporting.progress import ProgressBar
-from entrena.training.stopping import Outcome
+from entrena.training.stopping import ENDED_BADLY, Outcome
 from entrena.training.watching import Watchers, as_watchers
 
 NOT_RECIPE = ("verbose", "callbacks")
@@ -94,10 +94,11 @@ class NetworkEstimator(BaseEstimator):
             weight = _check_sample_weight(sample_weight, y, ensure_non_negative=True)
         examples = rows_that_count(Examples(inputs, y, schema.target_names, "X", weight))
         classes = schema.classes is not None
-        parts = split_validation(recipe, examples, stratify=classes) if validation is None else Parts(examples)
-        schema = with_training(schema, roles_by_kind(inputs), parts.training)
-        if validation is not None:
+        if validation is None:
+            parts = split_validation(recipe, examples, stratify=classes)
+        else:
             parts = Parts(examples, validation)
+        schema = with_training(schema, roles_by_kind(inputs), parts.training)
         with interrupt_as_flag() as interrupted, contextlib.ExitStack() as shown:
             callbacks = list(as_watchers(self.callbacks))
             if self.verbose:
@@ -106,7 +107,7 @@ class NetworkEstimator(BaseEstimator):
             fitted = fit(prepared, Watchers(callbacks, None, interrupted))
         training = fitted.training
         self.model_ = fitted.model
-        if recipe.training.refit and training.outcome.name not in ("diverged", "interrupted"):
+        if recipe.training.refit:
             self.model_ = refit(fitted.model, prepared, fitted, examples)
         self.recipe_ = recipe
         self.history_ = list(training.history)
@@ -116,7 +117,7 @@ class NetworkEstimator(BaseEstimator):
         self.best_epoch_ = training.best.epoch if fitted.plan.restore_best else training.checkpoint.epoch
         validated = parts.validation is not None
         self.validation_loss_curve_ = [each["validation_loss"] for each in training.history] if validated else None
-        if training.outcome.name in ("diverged", "interrupted"):
+        if training.outcome.name in ENDED_BADLY:
             warnings.warn(training.outcome.sentence, ConvergenceWarning, stacklevel=3)
         return self
 

@@ -8,6 +8,9 @@ from typing import Literal
 
 OutcomeName = Literal["out_of_epochs", "stopped_early", "out_of_time", "stopped_by_callback", "interrupted", "diverged"]
 
+# A run that ended so may be far from what it would have become.
+ENDED_BADLY: tuple[OutcomeName, ...] = ("interrupted", "diverged")
+
 
 @dataclass(frozen=True)
 class Outcome:
