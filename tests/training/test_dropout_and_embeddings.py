@@ -13,7 +13,7 @@ from entrena.errors import ModelFileError
 from entrena.model import Model
 from entrena.network.dropout import masks, update_words
 from entrena.storage import load_model, save_model
-from entrena.training.calls import calls
+from entrena.training.calls import Place, Shape, Show
 from entrena.training.checkpoint import Checkpoint
 from entrena.training.parts import TrainingPart
 from entrena.training.program import initial_state
@@ -108,9 +108,11 @@ def test_no_dropout_is_the_program_of_before(make_problem):
     problem = make_problem()
     plan = problem.plan(max_epochs=3)
     assert (plan.dropout, plan.structure.dropout) == (0.0, False)
-    call_ = next(calls(plan, problem.training, 0, 0))
-    assert set(call_.block.controls) <= {"learning_rate", "momentum"}
-    dropped = next(calls(with_dropout(plan), problem.training, 1, 0)).block.controls["dropout"]
+    shape = Shape(plan.epochs_a_call, plan.updates_a_call)
+    _, controls = Show(plan, problem.training).controls(Place(0, 1, 0, plan.n_updates, True), shape)
+    assert set(controls) <= {"learning_rate", "momentum"}
+    _, controls = Show(with_dropout(plan), problem.training).controls(Place(1, 1, 0, plan.n_updates, True), shape)
+    dropped = controls["dropout"]
     later = np.arange(dropped.shape[1]) + plan.n_updates
     np.testing.assert_array_equal(dropped[0], update_words(plan.seed, later))
 

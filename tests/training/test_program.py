@@ -22,7 +22,7 @@ from entrena.training.forms import (
     choose_form,
 )
 from entrena.training.optimizers import OPTIMIZERS
-from entrena.training.program import Block, Data, Structure, accepted, call, compiled, initial_state
+from entrena.training.program import Block, Data, Structure, Together, accepted, call, compiled, initial_state
 
 N_ROWS, BATCH = 20, 4
 NETWORK = Network((3, 5, 2), Choice("tanh"), "softmax")
@@ -339,8 +339,8 @@ def test_networks_at_once_equal_networks_alone(name, own_order, form):
     shared = blocks[0]
     own = {} if own_order else {"order": shared.order, "weights": shared.weights}
     together = together._replace(n_updates=shared.n_updates, look=shared.look, **own)
-    kind = "own_order" if own_order else "shared_order"
-    result = compiled(structure, kind)(stacked(states), data, together, stacked(settings))
+    own_parts = Together(order=own_order, weights=own_order, data=False)
+    result = compiled(structure, own_parts)(stacked(states), data, together, stacked(settings))
     for k in range(n_networks):
         alone = call(structure, states[k], data, blocks[k], settings[k])
         assert_close(jax.tree.map(lambda leaf, k=k: leaf[k], result), alone, 1e-5)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -14,69 +14,155 @@ from entrena.training.compilation import find_device
 from entrena.training.order import NO_EXAMPLE, ORDERS, batch_weights, batches
 from entrena.training.parts import TrainingPart
 from entrena.training.plan import Plan
-from entrena.training.program import Block
+from entrena.training.program import Block, Together
 from entrena.training.seeds import generator
 
 
-class Call(NamedTuple):
-    """One call of the program: epochs `epoch`+1 … `epoch`+`n_epochs`, or a part of the first of them."""
+class Place(NamedTuple):
+    """Which updates a call computes: those of whole epochs, or a part of one.
+
+    Attributes:
+        epoch: Epochs before it.
+        n_epochs: Epochs of it, whole or begun.
+        update: First update within the epoch.
+        n_updates: Updates of each epoch.
+        ends_epoch: Whether its last update is the last of an epoch.
+    """
 
     epoch: int
     n_epochs: int
-    update: int  # first update within the epoch
+    update: int
     n_updates: int
-    sequences: list[np.ndarray]  # the rows shown, epoch by epoch
-    rates: np.ndarray  # [epochs, updates]
+    ends_epoch: bool
+
+
+class Call(NamedTuple):
+    """One call of the program.
+
+    Attributes:
+        place: Which updates it computes.
+        slots: The number of the network in each of the program's slots.
+        sequences: For each slot the rows shown, epoch by epoch.
+        rates: For each slot [epochs, updates].
+        block: What the program is given.
+    """
+
+    place: Place
+    slots: tuple[int, ...]
+    sequences: list[list[np.ndarray]]
+    rates: list[np.ndarray]
     block: Block
 
-    @property
-    def ends_epoch(self) -> bool:
-        """Whether its last update is the last of an epoch."""
-        return bool(self.block.look[0])
+
+class Shape(NamedTuple):
+    """The size of a call's tables: the same for all calls of a program."""
+
+    epochs: int
+    updates: int
 
 
-def calls(plan: Plan, training: TrainingPart, epoch: int, update: int) -> Iterator[Call]:
-    """The calls of a run from a position on, each made when it is asked for."""
-    rows = np.arange(plan.n_rows, dtype=np.int32)
-    uniform: dict[tuple[int, int, int], Any] = {}  # equal weights differ only by position: sent once
+def calls(
+    shows: Sequence[Show],
+    slots: Callable[[], tuple[int, ...]],
+    shape: Shape,
+    together: Together | None,
+    epoch: int = 0,
+    update: int = 0,
+) -> Iterator[Call]:
+    """The calls of a run from a position on, each made when it is asked for.
 
-    device = find_device(plan.device)
-    while epoch < plan.max_epochs:
-        size = plan.epochs_a_call  # the same for every call, so that one program serves the run
-        n_epochs = min(size, plan.max_epochs - epoch)
-        n_updates = min(plan.updates_a_call, plan.n_updates - update)
-        sequences, tables = [], []
-        for e in range(epoch, epoch + n_epochs):
-            sequence = epoch_sequence(plan, rows, e)
-            sequences.append(sequence[update * plan.batch_size : (update + n_updates) * plan.batch_size])
-            tables.append(_pad(batches(sequences[-1], plan.batch_size), plan.updates_a_call))
-        tables += [np.full_like(tables[0], NO_EXAMPLE)] * (size - n_epochs)
-        order = np.stack(tables)
-        key = (n_epochs, n_updates, len(sequences[0]))
-        if training.weight is not None:
-            weights: Any = jax.device_put(_weights(plan, order, training.weight), device)
-        elif key in uniform:
-            weights = uniform[key]
-        else:
-            weights = uniform[key] = jax.device_put(_weights(plan, order, None), device)
-        t = np.arange(size)[:, None] * plan.n_updates + np.arange(plan.updates_a_call)
-        t += epoch * plan.n_updates + update
+    Args:
+        shows: For each network what it is shown.
+        slots: Which networks the next call is for, by number; empty: there is no next one.
+        shape: Of the calls.
+        together: What several networks have for themselves; None: there is one, and its block has no axis for it.
+        epoch: Epochs done.
+        update: Updates done of the epoch that follows.
+    """
+    while chosen := slots():
+        plans = [shows[number].plan for number in chosen]
+        last_epoch = max(plan.max_epochs for plan in plans)
+        if epoch >= last_epoch:
+            return
+        n_in_epoch = plans[0].n_updates
+        n_epochs = min(shape.epochs, last_epoch - epoch)
+        n_updates = min(shape.updates, n_in_epoch - update)
+        place = Place(epoch, n_epochs, update, n_updates, update + n_updates == n_in_epoch)
+        yield _call([shows[number] for number in chosen], chosen, place, shape, together)
+        epoch, update = (epoch + n_epochs, 0) if place.ends_epoch else (epoch, update + n_updates)
+
+
+def _call(shows: list[Show], slots: tuple[int, ...], place: Place, shape: Shape, together: Together | None) -> Call:
+    own = together or Together(order=False, weights=False, data=False)
+    shown = [show.order(place, shape) for show in (shows if own.order else shows[:1])]
+    weighing = shows if own.weights else shows[:1]
+    weights = [show.weights(place, shown[k if own.order else 0]) for k, show in enumerate(weighing)]
+    rates_of, controls = zip(*(show.controls(place, shape) for show in shows), strict=True)
+    plan, several = shows[0].plan, together is not None
+    block = Block(
+        None if plan.whole_batch else _side_by_side([each.table for each in shown], own.order),
+        jax.device_put(_side_by_side(weights, own.weights), find_device(plan.device)),
+        {name: _side_by_side([each[name] for each in controls], several) for name in controls[0]},
+        np.where(np.arange(shape.epochs) < place.n_epochs, place.n_updates, 0).astype(np.int32),
+        np.full(shape.epochs, place.ends_epoch) & (np.arange(shape.epochs) < place.n_epochs),
+    )
+    sequences = [shown[k if own.order else 0].sequences for k in range(len(shows))]
+    return Call(place, slots, sequences, list(rates_of), block)
+
+
+def _side_by_side(arrays: Sequence[Any], own: bool) -> Any:
+    """The arrays of networks along a first axis, or the one that they share."""
+    return np.stack(arrays) if own else arrays[0]
+
+
+class Shown(NamedTuple):
+    """The rows of a call: as sequences, epoch by epoch, and as int32 [epochs, updates, batch]."""
+
+    sequences: list[np.ndarray]
+    table: np.ndarray
+
+
+class Show:
+    """What one network is shown, call by call: its order, weights and controls."""
+
+    def __init__(self, plan: Plan, training: TrainingPart) -> None:
+        self.plan, self.training = plan, training
+        self._rows = np.arange(plan.n_rows, dtype=np.int32)
+        self._uniform: dict[tuple[int, ...], Any] = {}  # equal weights differ only by position: sent once
+
+    def order(self, place: Place, shape: Shape) -> Shown:
+        """The rows of a call."""
+        plan, first = self.plan, place.update * self.plan.batch_size
+        sequences = [
+            epoch_sequence(plan, self._rows, epoch)[first : first + place.n_updates * plan.batch_size]
+            for epoch in range(place.epoch, place.epoch + place.n_epochs)
+        ]
+        tables = [_pad(batches(sequence, plan.batch_size), shape.updates) for sequence in sequences]
+        tables += [np.full_like(tables[0], NO_EXAMPLE)] * (shape.epochs - place.n_epochs)
+        return Shown(sequences, np.stack(tables))
+
+    def weights(self, place: Place, shown: Shown) -> Any:
+        """The coefficients of a call's examples, [epochs, updates, batch]; on the device where they serve again."""
+        if self.training.weight is not None:
+            return _weights(self.plan, shown.table, self.training.weight)
+        key = (place.n_epochs, place.n_updates, len(shown.sequences[0]))
+        if key not in self._uniform:
+            weights = _weights(self.plan, shown.table, None)
+            self._uniform[key] = jax.device_put(weights, find_device(self.plan.device))
+        return self._uniform[key]
+
+    def controls(self, place: Place, shape: Shape) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """The rates of a call in float64, and all its controls, [epochs, updates, …]."""
+        plan = self.plan
+        t = np.arange(shape.epochs)[:, None] * plan.n_updates + np.arange(shape.updates)
+        t += place.epoch * plan.n_updates + place.update
         rate = rates.rates(plan.schedule, t.ravel(), plan.n_run_updates, plan.learning_rate).reshape(t.shape)
         controls = {"learning_rate": rate.astype(plan.dtype)}
         if plan.momentum is not None:
             controls["momentum"] = np.full(t.shape, plan.momentum, plan.dtype)
         if plan.structure.dropout:
             controls["dropout"] = update_words(plan.seed, t)
-        last = update + n_updates == plan.n_updates
-        block = Block(
-            None if plan.whole_batch else order,
-            weights,
-            controls,
-            np.where(np.arange(size) < n_epochs, n_updates, 0).astype(np.int32),
-            np.full(size, last) & (np.arange(size) < n_epochs),
-        )
-        yield Call(epoch, n_epochs, update, n_updates, sequences, rate, block)
-        epoch, update = (epoch + n_epochs, 0) if last else (epoch, update + n_updates)
+        return rate, controls
 
 
 def epoch_sequence(plan: Plan, rows: np.ndarray, epoch: int) -> np.ndarray:

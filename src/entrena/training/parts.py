@@ -85,7 +85,14 @@ def padded(training: TrainingPart, validation: ValidationPart | None, plan: Plan
     if validation is None:
         none: list[Any] = [np.zeros((0, 1, table.shape[1]), plan.dtype) for table in (inputs, targets)]
         return Data(inputs, targets, *none)
-    rows = min(VALIDATION_BLOCK, round_up(len(validation.inputs)))
-    blocks = round_up(-(-len(validation.inputs) // rows))
+    blocks, rows = validation_shape(len(validation.inputs))
     held = (grow(array, blocks * rows) for array in (validation.inputs, validation.targets))
     return Data(inputs, targets, *(table.reshape(blocks, rows, -1) for table in held))
+
+
+def validation_shape(n_rows: int) -> tuple[int, int]:
+    """How validation rows are cut: blocks, and rows of each."""
+    if n_rows == 0:
+        return 0, 1
+    rows = min(VALIDATION_BLOCK, round_up(n_rows))
+    return round_up(-(-n_rows // rows)), rows

@@ -164,9 +164,10 @@ def make_plan(
         form=choose_form(network.n_weights, size, platform, embeddings=bool(network.embeddings)),
         dropout=dropout > 0 and len(network.sizes) > 2,
     )
-    epochs_a_call, updates_a_call = _call_size(network, size, n_updates, n_validation)
-    if training.max_epochs < MANY_EPOCHS:
-        epochs_a_call = 1
+    updates = updates_a_call(network, size, n_updates)
+    epochs = 1
+    if updates >= n_updates and training.max_epochs >= MANY_EPOCHS:
+        epochs = _epochs_a_call(network, size, n_updates, n_validation)
     settings = OPTIMIZERS.settings_of(optimizer)
     if structure.decay:
         settings["weight_decay"] = decay
@@ -180,8 +181,8 @@ def make_plan(
         n_updates=n_updates,
         max_epochs=training.max_epochs,
         max_seconds=training.max_seconds,
-        epochs_a_call=epochs_a_call,
-        updates_a_call=updates_a_call,
+        epochs_a_call=epochs,
+        updates_a_call=updates,
         learning_rate=learning_rate,
         schedule=rate.schedule,
         momentum=momentum if has_momentum else None,
@@ -201,16 +202,24 @@ def _given(value: float | None, default: float | None) -> float | None:
     return default if value is None else value
 
 
-def _call_size(network: Network, batch_size: int, n_updates: int, n_validation: int) -> tuple[int, int]:
-    """Epochs and updates of one call: several short epochs, one epoch, or a part of a long one."""
-    flops_a_row = 6 * network.n_weights  # a product forward and two backward, a multiplication and an addition each
-    update_seconds = max(LEAST_UPDATE_SECONDS, batch_size * flops_a_row / FLOPS_A_SECOND)
-    epoch_seconds = n_updates * update_seconds + n_validation * flops_a_row / 3 / FLOPS_A_SECOND
-    updates = min(round_up(n_updates), max(1, int(CALL_SECONDS / update_seconds)))
-    if updates < n_updates:
-        return 1, updates
+def updates_a_call(network: Network, batch_size: int, n_updates: int, n_networks: int = 1) -> int:
+    """Updates of one call: an epoch's, or as many of a long epoch as take about `CALL_SECONDS`."""
+    seconds = n_networks * _update_seconds(network, batch_size)
+    return min(round_up(n_updates), max(1, int(CALL_SECONDS / seconds)))
+
+
+def _update_seconds(network: Network, batch_size: int) -> float:
+    return max(LEAST_UPDATE_SECONDS, batch_size * _flops_a_row(network) / FLOPS_A_SECOND)
+
+
+def _flops_a_row(network: Network) -> int:
+    return 6 * network.n_weights  # a product forward and two backward, a multiplication and an addition each
+
+
+def _epochs_a_call(network: Network, batch_size: int, n_updates: int, n_validation: int) -> int:
+    """Epochs of one call where they are short and whole."""
+    seconds = n_updates * _update_seconds(network, batch_size)
+    seconds += n_validation * _flops_a_row(network) / 3 / FLOPS_A_SECOND
     snapshot_bytes = 3 * 8 * network.n_weights  # weights and two means, in the widest type
-    epochs = min(
-        MOST_EPOCHS_A_CALL, int(SHORT_EPOCH_SECONDS / epoch_seconds), MOST_SNAPSHOT_BYTES // max(1, snapshot_bytes)
-    )
-    return max(1, epochs), updates
+    epochs = min(MOST_EPOCHS_A_CALL, int(SHORT_EPOCH_SECONDS / seconds), MOST_SNAPSHOT_BYTES // max(1, snapshot_bytes))
+    return max(1, epochs)

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -302,27 +302,40 @@ def _optimizer(structure: Structure, controls: dict[str, Any], settings: Setting
     return transformation(Choice(structure.optimizer), momentum, structure.nesterov, own)
 
 
+class Together(NamedTuple):
+    """What each of K networks in one program has for itself; the rest they share. State, controls and settings are own.
+
+    Attributes:
+        order: Each sees its own examples in its own sequence.
+        weights: Each example counts differently for each network.
+        data: Each has its own examples.
+    """
+
+    order: bool
+    weights: bool
+    data: bool
+
+
 @lru_cache(maxsize=256)
-def compiled(structure: Structure, networks: Literal["one", "shared_order", "own_order"] = "one") -> Any:
+def compiled(structure: Structure, together: Together | None = None) -> Any:
     """The jitted program of a structure, made once in a process.
 
     Args:
         structure: What it is compiled for.
-        networks: `one`; `shared_order`: K networks at once, their state, controls and settings with a leading axis K;
-            `own_order`: the same, with an order and weights for each.
+        together: None: one network. Else K at once, what is their own with a leading axis K.
     """
-    if networks != "one" and structure.network.embeddings:
+    if together is not None and structure.network.embeddings:
         structure = replace(structure, form=LOOP)  # XLA puts the gradients of one row only into one function
 
     def block_program(state: State, data: Data, block: Block, settings: Settings) -> Result:
         return run_block(structure, state, data, block, settings)
 
     options = COMPILER_OPTIONS.get(structure.form)
-    if networks == "one":
+    if together is None:
         return jax.jit(block_program, compiler_options=options)
-    own = 0 if networks == "own_order" else None
-    axes = Block(order=own, weights=own, controls=0, n_updates=None, look=None)  # type: ignore[arg-type]
-    return jax.jit(jax.vmap(block_program, in_axes=(0, None, axes, 0)), compiler_options=options)
+    order, weights, data = (0 if own else None for own in together)
+    axes: Any = Block(order=order, weights=weights, controls=0, n_updates=None, look=None)  # type: ignore[arg-type]
+    return jax.jit(jax.vmap(block_program, in_axes=(0, data, axes, 0)), compiler_options=options)
 
 
 _refused: set[Structure] = set()  # structures whose one-function form this XLA cannot compile
@@ -333,16 +346,18 @@ def accepted(structure: Structure) -> Structure:
     return replace(structure, form=LOOP) if structure in _refused else structure
 
 
-def call(structure: Structure, state: State, data: Data, block: Block, settings: Settings) -> Result:
-    """Runs the program of one network; returns before the device has finished.
+def call(
+    structure: Structure, state: State, data: Data, block: Block, settings: Settings, together: Together | None = None
+) -> Result:
+    """Runs the program of one network, or of several; returns before the device has finished.
 
     The one-function form rests on an undocumented option of XLA: where compilation refuses it, the ordinary form runs.
     """
     structure = accepted(structure)
     try:
-        return compiled(structure)(state, data, block, settings)
+        return compiled(structure, together)(state, data, block, settings)
     except JaxRuntimeError:
         if structure.form == LOOP:
             raise
         _refused.add(structure)
-        return call(structure, state, data, block, settings)
+        return call(structure, state, data, block, settings, together)
