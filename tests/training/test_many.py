@@ -83,8 +83,9 @@ def test_a_group_of_one_is_a_run_alone_bit_by_bit(make_problem):
     assert_same_run(train_many([member])[0], alone(member))
 
 
+@pytest.mark.parametrize("mode", ["mini_batch", "batch"])
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
-def test_own_examples(weighted, make_problem):
+def test_own_examples(weighted, mode, make_problem):
     problem = make_problem(60, 15)
     generator = np.random.default_rng(0)
     members = []
@@ -93,7 +94,7 @@ def test_own_examples(weighted, make_problem):
         weight = generator.uniform(0.5, 2, n_rows) if weighted else None
         part = TrainingPart(problem.training.inputs[rows], problem.training.targets[rows], weight)
         own = replace(problem, training=part)
-        plan = own.plan(max_epochs=4, early_stopping=True, seed=k, precision="float64", batch_size=8)
+        plan = own.plan(max_epochs=4, early_stopping=True, seed=k, precision="float64", mode=mode, batch_size=8)
         members.append(Member(problem.network, plan, part, problem.validation))
     assert len({program_key(member) for member in members}) == 1
     for found, member in zip(train_side_by_side(members), members, strict=True):

@@ -147,7 +147,8 @@ def what_is_own(members: Sequence[Member]) -> Together:
     """What of the program's arguments differs among networks."""
     first, plans = members[0], [member.plan for member in members]
     data = any(m.training is not first.training or m.validation is not first.validation for m in members)
-    order = not first.plan.whole_batch and len({(plan.seed, plan.order, plan.n_rows) for plan in plans}) > 1
+    shown = {(plan.n_rows,) if plan.whole_batch else (plan.n_rows, plan.seed, plan.order) for plan in plans}
+    order = len(shown) > 1
     weighted = any(member.training.weight is not None for member in members)
     weights = (weighted and (data or order)) or len({plan.n_rows for plan in plans}) > 1
     return Together(order=order, weights=weights, data=data)
@@ -211,9 +212,10 @@ class _Run:
             if self.judges[number].is_done:
                 continue
             at = None if self.together is None else slot
-            own = seen if at is None else [each[at] for each in seen]
+            losses, squared, z, validation = seen if at is None else [each[at] for each in seen]
             state_after = partial(_state_after, result, now.place.n_epochs, at)
-            self.judges[number].look(now.place, now.sequences[slot], now.rates[slot], Seen(*own, state_after))
+            own = Seen(losses, squared, z, validation, state_after)
+            self.judges[number].look(now.place, now.sequences[slot], now.rates[slot], own)
         is_interrupted = self.interrupted()
         for judge in self.judges:
             if is_interrupted:
