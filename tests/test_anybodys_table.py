@@ -13,7 +13,7 @@ import pytest
 
 from entrena import load, train
 from entrena.data import ReadOptions, read, read_inputs, split_rows
-from entrena.errors import DataError, RunError, UsageError
+from entrena.errors import DataError, RecipeError, RunError, UsageError
 from entrena.fitting import split_validation
 from entrena.model import Model
 from entrena.recipe import Recipe
@@ -193,6 +193,7 @@ def test_groups_and_times_and_weights(folder):
     )
     run = quick(frame, group="patient", weight="importance")
     assert run.sizes["test"] == 80
+    assert run.model.facts["data"]["shared_groups"]["test"] == 0
     assert {"patient", "importance"}.isdisjoint(role.name for role in run.schema.roles)
     by_role = quick(frame, roles={"patient": "group", "importance": "weight"})
     assert bits(by_role.model) == bits(run.model)
@@ -243,6 +244,26 @@ def test_refit_trains_on_everything_and_keeps_the_score(folder):
     assert run.model.facts["refit"] == {"rows": 300, "epochs": 3}
     assert bits(run.model) != bits(plain.model)
     assert bits(run.model)[2] == bits(plain.model)[2]
+
+
+def test_a_refitted_model_is_a_start_like_any_other(folder):
+    people(120).write_csv("people.csv")
+    run = train({**QUICK, "refit": True}, "people.csv", target="bought")
+    again = train(None, "people.csv", target="bought", from_run=run.path)
+    assert "refit" not in again.model.facts
+    with pytest.raises(UsageError, match="leave out roles, task and refit"):
+        train({"refit": True}, "people.csv", target="bought", from_run=run.path)
+
+
+def test_calibration_is_refused_before_anything_is_trained(folder):
+    def fail(progress):
+        raise AssertionError("an epoch was trained")
+
+    recipe = {"calibration": "temperature", "early_stopping": False}
+    with pytest.raises(RecipeError, match="needs validation rows: take early_stopping=true"):
+        quick(people(120), recipe=recipe, callbacks=[fail])
+    with pytest.raises(RecipeError, match="numbers have no probabilities to calibrate"):
+        quick(people(120), recipe={"calibration": "temperature"}, target="income", callbacks=[fail])
 
 
 def test_a_resumed_run_of_a_table_reads_it_as_before(folder):

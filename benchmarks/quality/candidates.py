@@ -1,6 +1,7 @@
 """Which defaults are best: recipes by name, run on the half of the sets on which defaults are chosen.
 
 python -m benchmarks.quality.candidates --candidates base narrow wide       # or base,narrow,wide
+python -m benchmarks.quality.candidates --rows 200 500 1000                 # on so many training rows of each set
 python -m benchmarks.quality.candidates --report                            # only the table
 """
 
@@ -70,25 +71,56 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "constant": {**_BASE, "schedule": "constant", "learning_rate": 0.001, "early_stopping": True},
 }
 
+_STOP = {"early_stopping": True}
+
+# What may help where rows are few, with `--rows`: in place of the defaults that the study of all rows led to.
+FEW_ROWS: dict[str, dict[str, Any]] = {
+    DEFAULT: {},
+    "decay-most-2": {"weight_decay": {"rows": 10, "high": 2.0}},
+    "decay-most-4": {"weight_decay": {"rows": 10, "high": 4.0}},
+    "decay-20-most-4": {"weight_decay": {"rows": 20, "high": 4.0}},
+    "stop": _STOP,
+    "stop-refit": {**_STOP, "refit": True},
+    "stop-calibrated": {**_STOP, "calibration": "temperature"},
+    "stop-calibrated-refit": {**_STOP, "calibration": "temperature", "refit": True},
+    "stop-decay-0.1-refit": {**_STOP, "refit": True, "weight_decay": 0.1},
+    "dropout-0.2": {"dropout": 0.2},
+    "dropout-0.2-decay-most-2": {"dropout": 0.2, "weight_decay": {"rows": 10, "high": 2.0}},
+    "narrow": {"hidden": [64, 32]},
+    "one-layer": {"hidden": [128]},
+    "rate-0.005": {"learning_rate": 0.005},
+    "epochs-50": {"max_epochs": 50},
+    "batch-8": {"batch_size": 8},
+    "batch-16": {"batch_size": 16},
+    "batch-16-decay-most-2": {"batch_size": 16, "weight_decay": {"rows": 10, "high": 2.0}},
+    "batch-16-dropout-0.2": {"batch_size": 16, "dropout": 0.2},
+    "batch-64": {"batch_size": 64},
+}
+
 
 def main() -> None:
     parser = parser_of("python -m benchmarks.quality.candidates", __doc__.splitlines()[0], "quality_candidates.jsonl")
-    parser.add_argument("--candidates", nargs="+", default=list(CANDIDATES), metavar="NAME", help="[default: all]")
+    parser.add_argument("--candidates", nargs="+", metavar="NAME", help="[default: all]")
+    parser.add_argument("--rows", nargs="+", type=int, metavar="N", help="few training rows: other candidates")
     learners = [name for name in LEARNERS if name in ("entrena", "entrena-preencoded")]
     parser.add_argument("--learner", choices=learners, default="entrena", help="how tables are handed in")
     options = parser.parse_args()
-    names = [name for typed in options.candidates for name in typed.split(",") if name]
-    unknown = [name for name in names if name not in CANDIDATES]
+    candidates = FEW_ROWS if options.rows else CANDIDATES
+    names = [name for typed in options.candidates or candidates for name in typed.split(",") if name]
+    unknown = [name for name in names if name not in candidates]
     if unknown:
-        parser.error(f"no candidate {', '.join(unknown)}: there are {', '.join(CANDIDATES)}")
+        parser.error(f"no candidate {', '.join(unknown)}: there are {', '.join(candidates)}")
+    if options.rows:
+        options.file = options.file.with_stem(f"{options.file.stem}_few_rows")
     sets = options.sets or datasets.names_of("choosing")
     results = Results(options.file)
     # All candidates on a set before the next one, so that what is there can be compared at any time.
     jobs = [
-        Job(dataset, seed, options.learner, name, CANDIDATES[name])
+        Job(dataset if rows is None else f"{dataset}@{rows}", seed, options.learner, name, candidates[name])
         for seed in options.seeds
+        for rows in options.rows or [None]
         for dataset in datasets.all_sets()
-        if dataset in set(sets)
+        if dataset in set(sets) and (rows is None or datasets.all_sets()[dataset].n_rows * 0.8 > rows)
         for name in names
     ]
     done = options.report or run(jobs, results, options)
@@ -105,7 +137,8 @@ def write(path: Path, rows: Sequence[Row]) -> None:
     command = " ".join(["python -m benchmarks.quality.candidates", *map(shlex.quote, sys.argv[1:])])
     head = [f"- {key}: {value}" for key, value in environment().items()] + [f"- command: `{command}`"]
     names = list(dict.fromkeys(row["candidate"] for row in rows))
-    names.sort(key=lambda name: (name != DEFAULT, list(CANDIDATES).index(name) if name in CANDIDATES else 0))
+    order = [*CANDIDATES, *FEW_ROWS]
+    names.sort(key=lambda name: (name != DEFAULT, order.index(name) if name in order else 0))
     text = "\n\n".join(
         [
             "# Candidates for the defaults",
@@ -167,7 +200,7 @@ TASKS = ("classes", "numbers")
 
 
 def kind(set_name: str) -> str:
-    return TASKS[0] if datasets.all_sets()[set_name].has_classes else TASKS[1]
+    return TASKS[0] if datasets.find(set_name).has_classes else TASKS[1]
 
 
 def loss(row: Row) -> float:
@@ -195,13 +228,13 @@ def parameters(rows: Sequence[Row], names: Sequence[str]) -> list[list[object]]:
 def losses(rows: Sequence[Row], names: Sequence[str]) -> str:
     """The mean loss of each candidate on each set."""
     lines = []
-    for name, dataset in datasets.all_sets().items():
+    for name in sorted({row["set"] for row in rows}, key=lambda name: (datasets.find(name).n_rows, len(name), name)):
         cells = []
         for candidate in names:
             own = [loss(row) for row in rows if (row["set"], row["candidate"]) == (name, candidate)]
             cells.append(number(sum(own) / len(own) if own else None))
         if any(cells):
-            lines.append([name, dataset.task, *cells])
+            lines.append([name, datasets.find(name).task, *cells])
     return table(["set", "task", *names], lines)
 
 

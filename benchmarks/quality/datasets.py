@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -31,6 +31,7 @@ class Dataset:
         n_rows: All rows, test rows included.
         n_columns: Input columns.
         half: On which half of the sets it is; `extra` is on neither.
+        most_rows: Training rows that are kept, each class its share; None for all.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Dataset:
     n_rows: int
     n_columns: int
     half: Half
+    most_rows: int | None = None
 
     @property
     def has_classes(self) -> bool:
@@ -82,6 +84,12 @@ def all_sets() -> dict[str, Dataset]:
     return {each.name: each for each in sorted(sets, key=lambda each: (each.n_rows, each.name))}
 
 
+def find(name: str) -> Dataset:
+    """A set by its name; `adult@500` is adult with 500 training rows and the same test rows."""
+    stem, _, rows = name.partition("@")
+    return replace(all_sets()[stem], most_rows=int(rows) if rows else None)
+
+
 def names_of(half: Half) -> list[str]:
     """The sets of a half, small ones first."""
     return [name for name, each in all_sets().items() if each.half == half]
@@ -107,17 +115,22 @@ def split(dataset: Dataset, seed: int) -> Parts:
     classes = np.unique(targets.astype(str)).astype(object) if dataset.has_classes else None
     is_test = draw_test_rows(targets, seed, stratify=dataset.has_classes)
     train, test = inputs[~is_test].reset_index(drop=True), inputs[is_test].reset_index(drop=True)
-    return Parts(train, targets[~is_test], test, targets[is_test], classes)
+    train_targets = targets[~is_test]
+    if dataset.most_rows is not None and dataset.most_rows < len(train):
+        share = 1 - dataset.most_rows / len(train)
+        kept = ~draw_test_rows(train_targets, seed, stratify=dataset.has_classes, share=share)
+        train, train_targets = train[kept].reset_index(drop=True), train_targets[kept]
+    return Parts(train, train_targets, test, targets[is_test], classes)
 
 
-def draw_test_rows(targets: np.ndarray, seed: int, *, stratify: bool) -> np.ndarray:
+def draw_test_rows(targets: np.ndarray, seed: int, *, stratify: bool, share: float = TEST_SHARE) -> np.ndarray:
     """[rows] whether a row is for the test.
 
     >>> int(draw_test_rows(np.array(["a"] * 6 + ["b"] * 4 + ["c"]), 0, stratify=True).sum())
     2
     """
     generator = np.random.default_rng(seed)
-    n_test = round(TEST_SHARE * len(targets))
+    n_test = round(share * len(targets))
     chosen = np.zeros(len(targets), bool)
     if not stratify:
         chosen[generator.permutation(len(targets))[:n_test]] = True

@@ -28,7 +28,7 @@ def measure(job: Job, n_threads: int) -> Row:
     """The scores of a job and its seconds."""
     from benchmarks.quality import datasets, learners, scores
 
-    dataset = datasets.all_sets()[job.set]
+    dataset = datasets.find(job.set)
     parts = datasets.split(dataset, job.seed)
     task = learners.Task(dataset.has_classes, job.seed, n_threads, job.parameters)
     estimator = learners.make(job.learner, task)

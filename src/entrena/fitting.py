@@ -126,6 +126,10 @@ def prepare(recipe: Recipe, schema: Schema, parts: Parts, *, start: Model | None
         DataError: The rows do not fit.
     """
     output, loss = resolve(recipe, schema)
+    if recipe.targets.calibration.name != "none" and parts.validation is None:
+        raise RecipeError(
+            [Problem("targets.calibration", "needs validation rows: take early_stopping=true, or give some")]
+        )
     examples = parts.training
     if examples.targets is None:
         raise DataError(f"{examples.source}: training needs targets")
@@ -231,13 +235,10 @@ def refit(
 
 def _calibrated(model: Model, prepared: Prepared) -> Model:
     """The model with the temperature at which its validation rows are most probable, where the recipe asks for it."""
-    if prepared.recipe.targets.calibration.name == "none" or prepared.schema.classes is None:
+    if prepared.recipe.targets.calibration.name == "none":
         return model
     held = prepared.held
-    if held is None or held.targets is None:
-        raise RecipeError(
-            [Problem("targets.calibration", "needs validation rows: take early_stopping=true, or give some")]
-        )
+    assert held is not None and held.targets is not None
     truth = true_values(model.schema, held.targets, held.source)
     temperature = fit_temperature(model.net_inputs(held.inputs), truth, model.network.output, held.weight)
     return replace(model, temperature=temperature)
@@ -267,6 +268,8 @@ def resolve(recipe: Recipe, schema: Schema) -> tuple[str, str]:
     misfit = None if scoring is None else why_it_does_not_fit(scoring, schema)
     if misfit is not None:
         problems.append(Problem("training.scoring", misfit))
+    if not classes and recipe.targets.calibration.name != "none":
+        problems.append(Problem("targets.calibration", "numbers have no probabilities to calibrate: leave it out"))
     if not classes and recipe.targets.class_weight is not None:
         problems.append(Problem("targets.class_weight", "numbers have no classes: leave it out"))
     if problems:

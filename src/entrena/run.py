@@ -203,13 +203,14 @@ def train(
             raise UsageError(f"test_fraction: {test_fraction} is not allowed: at least 0 and below 1")
         check_task(task)
         start = None if from_run is None else Model.load(from_run)
-        chosen = _as_recipe(recipe, Recipe() if start is None else start.recipe)
+        # A model that was trained again on all rows is a start like any other.
+        chosen = _as_recipe(recipe, Recipe() if start is None else start.recipe.change({"refit": False}))
         if start is not None and (roles or task is not None or chosen.training.refit):
             raise UsageError("from_run takes the model's columns, task and rows: leave out roles, task and refit")
         own = {"validation": validation_data, "test": test_data}
         from_file = isinstance(data, str | Path) and str(data) != STANDARD_INPUT
         job = Job(
-            data=absolute(data) if from_file else "",
+            data=absolute(data) if from_file else STANDARD_INPUT if isinstance(data, str | Path) else "",
             target=target if target is None else target_names(target),
             task=task,
             test_fraction=0 if test_data is not None else test_fraction,
@@ -299,6 +300,11 @@ def _resume(path: Path, data: Any, own: Mapping[str, Any], callbacks: Sequence[O
             raise RunError(
                 f"run '{directory.name}': recipe.toml was changed since the run began: put it back, or start a new run "
                 "with --recipe"
+            )
+        if job.data == STANDARD_INPUT and data is None:
+            raise UsageError(
+                f"run '{directory.name}' was trained on the standard input: give the same rows again, "
+                f"as in cat FILE | entrena train - --resume {directory.name}"
             )
         if not job.from_file and data is None:
             raise UsageError(

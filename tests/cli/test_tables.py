@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -48,7 +49,7 @@ def test_it_says_how_the_file_was_read_and_what_each_column_is(entrena: Entrena)
     lines = entrena("train", "shop.csv", "-t", "price", *SHORT, "--no-save").out.splitlines()
     assert lines[:6] == [
         "  read      shop.csv: separator ;, decimal comma",
-        "  columns   1 number (size); 1 category (colour)",
+        "  columns   1 number (size); 1 category (colour: 3 levels)",
         "  left out  id (identifier: consecutive whole numbers, each once)",
         "  left out  note (text: 96 different texts in 96 rows); --role 'note=category' uses it, or make columns of "
         "what matters in it",
@@ -172,9 +173,12 @@ def test_no_test_and_refit(entrena: Entrena) -> None:
 
 
 def test_repeated_rows_are_said(entrena: Entrena) -> None:
-    pl.concat([shop(60).drop("id")] * 2).write_csv("twice.csv")
-    said = entrena("train", "twice.csv", "-t", "price", *SHORT, "--no-save").out
-    assert "test rows also among the training rows\n" in said
+    # Of 120 rows 24 are the test; each has nine twins, one of them at least in training.
+    pl.concat([shop(60).drop("id").head(12)] * 10).write_csv("tenfold.csv")
+    said = entrena("train", "tenfold.csv", "-t", "price", *SHORT, "--no-save").out
+    assert "  repeated  24 test rows also among the training rows\n" in said
+    shop(60).write_csv("once.csv")
+    assert "repeated" not in entrena("train", "once.csv", "-t", "price", *SHORT, "--no-save").out
 
 
 HOSTILE = ["../x", "<script>alert(1)</script>", "\u202eeman", "\x1b[31mred", "a" * 10_000, "%s{0}[bold]"]
@@ -192,6 +196,9 @@ def test_hostile_names_are_only_text(entrena: Entrena) -> None:
     shown = entrena("show", "last")
     predicted = entrena("predict", "last", "hostile.csv", "-o", "out.csv")
     assert (shown.code, predicted.code) == (0, 0)
+    for text in (said.out, shown.out):
+        for name in ("../x", "<script>alert(1)</script>", "\\u202eeman", "\\x1b[31mred", "%s{0}[bold]"):
+            assert name in text
     for text in (said.out, said.err, shown.out):
         assert "\x1b" not in text
         assert "\u202e" not in text
@@ -204,6 +211,29 @@ def test_hostile_names_are_only_text(entrena: Entrena) -> None:
     wrong = entrena("predict", "last", "iris")
     assert wrong.code == 2
     assert "\x1b" not in wrong.err
+
+
+def test_it_says_which_class_a_score_is_of(entrena: Entrena) -> None:
+    chance = np.random.default_rng(0)
+    x = chance.normal(size=400)
+    odd = x > 1.3
+    pl.DataFrame({"x": x, "t": np.where(odd, "fraud", "ok")}).write_csv("fraud.csv")
+    said = entrena("train", "fraud.csv", "-t", "t", "--metric", "f1", "--metric", "recall", *SHORT)
+    assert "  F1 of ok " in said.out and "  recall of ok " in said.out
+    assert "  F1 of ok " in entrena("show", "last").out
+    assert "  F1 of ok " in entrena("evaluate", "last", "fraud.csv", "--metric", "f1").out
+
+
+def test_a_run_on_the_standard_input_is_resumed_with_it(entrena: Entrena) -> None:
+    shop(60).write_csv("t.csv")
+    command = [sys.executable, "-m", "entrena", "train", "-", "-t", "price", *SHORT]
+    subprocess.run(command, input=Path("t.csv").read_bytes(), check=True, capture_output=True)
+    (run,) = Path("runs").iterdir()
+    status = json.loads((run / "status.json").read_text())
+    (run / "status.json").write_text(json.dumps({**status, "state": "interrupted"}))
+    said = entrena("train", "--resume", run.name)
+    assert said.code == 2
+    assert f"cat FILE | entrena train - --resume {run.name}" in said.err
 
 
 def test_what_steers_a_terminal_is_shown() -> None:

@@ -78,7 +78,7 @@ def test_refused(generator):
 def test_groups_stay_together(groups, share, seed):
     groups = np.array(groups)
     if len(np.unique(groups)) < 2:
-        with pytest.raises(DataError, match="^holding groups out needs at least 2 groups, the rows have one$"):
+        with pytest.raises(DataError, match="needs at least 2 groups, the rows have one: leave --group out"):
             hold_out_groups(groups, share, np.random.default_rng(seed))
         return
     kept, held = hold_out_groups(groups, share, np.random.default_rng(seed))
@@ -93,12 +93,22 @@ def test_groups_of_equal_size_give_the_share(generator):
     assert (len(kept), len(held)) == (160, 40)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_large_groups_stay_where_small_ones_come_closer_to_the_share(seed):
+    groups = np.repeat(np.arange(11), [200, *[10] * 10])
+    kept, held = hold_out_groups(groups, 0.2, np.random.default_rng(seed))
+    assert (len(kept), len(held)) == (240, 60)
+    # Where every group is far too large, the smallest one is held.
+    kept, held = hold_out_groups(np.repeat([0, 1], [290, 160]), 0.1, np.random.default_rng(seed))
+    assert (len(kept), len(held)) == (290, 160)
+
+
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 9), min_size=2, max_size=60), st.floats(0.05, 0.95))
 def test_the_last_in_time_are_held_out(times, share):
     times = np.array(times)
     if len(np.unique(times)) < 2:
-        with pytest.raises(DataError, match="needs at least 2 different times, the rows have one$"):
+        with pytest.raises(DataError, match="needs at least 2 different times, the rows have one: leave --time out"):
             hold_out_last(times, share)
         return
     kept, held = hold_out_last(times, share)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from entrena.cli.output import count, listed
+from entrena.cli.output import LONGEST_NAME, count, listed
 from entrena.errors import shortened
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ WORDS = {
     "boolean": ("truth value", "truth values"),
     "date": ("date", "dates"),
 }
+EVIDENT = ("numbers", "true or false", "dates")  # reasons that say no more than the role
 MOST_LEFT_OUT = 6
 MOST_HINTS = 4
 
@@ -29,11 +30,11 @@ def data_facts(data: Mapping[str, Any], schema: Schema) -> list[tuple[str, str]]
     if data["read"]:
         told.append(("read", f"{data['source']}: {data['read']}"))
     kinds = Counter(role.role for role in schema.inputs)
-    if set(kinds) != {"number"} or schema.left_out:
+    if any(role.reason != "an array" for role in schema.inputs):
         parts = []
         for kind, n in kinds.most_common():
-            names = [role.name for role in schema.inputs if role.role == kind]
-            parts.append(f"{n} {WORDS[kind][n > 1]} ({listed(names, most=5)})")
+            columns = [_with_reason(role) for role in schema.inputs if role.role == kind]
+            parts.append(f"{n} {WORDS[kind][n > 1]} ({listed(columns, most=5)})")
         told.append(("columns", "; ".join(parts)))
     hints = [role for role in schema.roles if role.hint]
     told += [("look at", f"{shortened(role.name)}: {role.hint}") for role in hints[:MOST_HINTS]]
@@ -63,6 +64,12 @@ def repeated_facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     said = [count(n, f"{name} group") for name, n in data["shared_groups"].items() if n]
     said += [count(n, f"{name} row") for name, n in data["repeated"].items() if n]
     return [("repeated", f"{' and '.join(said)} also among the training rows")] if said else []
+
+
+def _with_reason(role: ColumnRole) -> str:
+    """A column, and why it is what it is where its kind alone does not say it."""
+    name = shortened(role.name, LONGEST_NAME)
+    return name if role.reason in EVIDENT else f"{name}: {role.reason}"
 
 
 def _left_out(role: ColumnRole) -> str:

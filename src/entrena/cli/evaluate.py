@@ -73,4 +73,4 @@ def evaluate(
     if examples.n_without_target:
         print_facts(console, [("left out", f"{count(examples.n_without_target, 'row')} without a target")])
     console.print()
-    print_scores(console, {"score": scores})
+    print_scores(console, {"score": scores}, schema.classes)

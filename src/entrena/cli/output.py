@@ -37,6 +37,9 @@ SCORE_NAMES = {
     "explained_variance": "explained variance",
 }
 
+# Of two classes these are about one: the second in sorted order.
+OF_ONE_CLASS = ("f1", "precision", "recall", "average_precision")
+
 IN_THE_TARGETS_UNIT = ("rmse", "mae", "median_absolute_error", "max_error", "pinball")
 
 MODEL_NAMES = {"network": "network", "linear": "linear model", "majority": "majority class", "mean": "mean"}
@@ -131,26 +134,31 @@ def _print_indented(console: Console, table: Table, indent: int) -> None:
     print("\n".join(line.rstrip() for line in text.get().splitlines()))
 
 
-def print_scores(console: Console, parts: Mapping[str, Mapping[str, float] | None]) -> None:
+def print_scores(
+    console: Console, parts: Mapping[str, Mapping[str, float] | None], classes: Sequence[object] | None = None
+) -> None:
     """Prints a table of scores: a line for each score, a column for each part of the data that has any."""
     there = {part: scores for part, scores in parts.items() if scores}
     names = next(iter(there.values()), {})
-    rows = [[score_title(name), *(score(name, scores[name]) for scores in there.values())] for name in names]
+    rows = [[score_title(name, classes), *(score(name, scores[name]) for scores in there.values())] for name in names]
     print_table(console, ["", *there], rows, right=list(there))
+    undefined = [name for name in names if any(_is_undefined(scores[name]) for scores in there.values())]
+    if undefined:
+        titles = ", ".join(score_title(name, classes) for name in undefined)
+        print_facts(console, [("–", f"{titles}: not defined on these rows")])
 
 
-def print_comparison(console: Console, comparison: Mapping[str, Any]) -> None:
+def print_comparison(console: Console, comparison: Mapping[str, Any], classes: Sequence[object] | None = None) -> None:
     """Prints the leading score of the network and of the simple models beside it, with intervals."""
     name = comparison["score"]
-    title = score_title(name)
+    title = score_title(name, classes)
     rows = []
     # A model file sorts its names; here the network comes first.
     models = sorted(comparison["models"].items(), key=lambda item: list(MODEL_NAMES).index(item[0]))
     for model, found in models:
         lead = found.get("lead")
-        better = "" if lead is None else " … ".join(score(name, lead[end]) for end in ("low", "high"))
-        interval = " … ".join(score(name, found[end]) for end in ("low", "high"))
-        rows.append([MODEL_NAMES[model], score(name, found["value"]), interval, better])
+        better = "" if lead is None else _interval(name, lead)
+        rows.append([MODEL_NAMES[model], score(name, found["value"]), _interval(name, found), better])
     print_table(
         console,
         (title, "", "95 % interval", "network better by"),
@@ -159,15 +167,32 @@ def print_comparison(console: Console, comparison: Mapping[str, Any]) -> None:
     )
 
 
+def _interval(name: str, found: Mapping[str, Any]) -> str:
+    if _is_undefined(found["low"]) or _is_undefined(found["high"]):
+        return "too few to tell"
+    return " … ".join(score(name, found[end]) for end in ("low", "high"))
+
+
+def _is_undefined(value: float | None) -> bool:
+    return value is None or value != value
+
+
 def print_line(console: Console, name: str, command: str) -> None:
     """Prints a command to type; one that is longer than the line stays in one piece, to be copied."""
     console.print(f"  {name:<10}  {command}", soft_wrap=True)
 
 
-def score_title(name: str) -> str:
-    """A score as people call it, with its settings: `pinball loss(alpha=0.9)`."""
+def score_title(name: str, classes: Sequence[object] | None = None) -> str:
+    """A score as people call it, with its settings: `pinball loss(alpha=0.9)`, or the class that it is about.
+
+    >>> score_title("f1", ["no", "yes"]), score_title("f1_macro", ["no", "yes"])
+    ('F1 of yes', 'macro F1')
+    """
     bare, bracket, settings = name.partition("(")
-    return SCORE_NAMES.get(bare, bare) + bracket + settings
+    title = SCORE_NAMES.get(bare, bare) + bracket + settings
+    if bare in OF_ONE_CLASS and classes is not None and len(classes) == 2:
+        return f"{title} of {shortened(str(classes[1]), LONGEST_NAME)}"
+    return title
 
 
 def number(value: float | None) -> str:
@@ -183,7 +208,7 @@ def number(value: float | None) -> str:
 
 def score(name: str, value: float | None) -> str:
     """A score: shares to four decimals, errors in the target's units to four digits that count."""
-    if value is None or value != value:
+    if value is None or _is_undefined(value):
         return "–"
     of_unit = name.partition("(")[0] in IN_THE_TARGETS_UNIT
     return number(value) if of_unit or abs(value) >= 1000 else f"{value:.4f}"

@@ -124,10 +124,11 @@ def _print(described: Mapping[str, Any]) -> None:
         if any(parts.values()):
             console.print()
             leading = (model.get("comparison") or {}).get("score")
-            print_scores(console, {part: _leading_first(scores, leading) for part, scores in parts.items()})
+            scored = {part: _leading_first(scores, leading) for part, scores in parts.items()}
+            print_scores(console, scored, model["classes"])
         if model.get("comparison"):
             console.print()
-            print_comparison(console, model["comparison"])
+            print_comparison(console, model["comparison"], model["classes"])
     console.print()
     print_facts(console, _recipe_lines(described["recipe"]))
 

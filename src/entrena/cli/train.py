@@ -257,10 +257,10 @@ def _print(run: Run) -> None:
     print_facts(console, _facts(run))
     if run.validation or run.test:
         console.print()
-        print_scores(console, {"validation": run.validation, "test": run.test})
+        print_scores(console, {"validation": run.validation, "test": run.test}, run.schema.classes)
     if run.comparison is not None:
         console.print()
-        print_comparison(console, run.comparison)
+        print_comparison(console, run.comparison, run.schema.classes)
     if run.path is None:
         return
     path = shlex.quote(str(run.path))

@@ -61,7 +61,7 @@ def split_rows(
 
 
 def hold_out_groups(groups: np.ndarray, share: float, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Holds whole groups out, drawn at random, until their rows come closest to the share.
+    """Holds whole groups out: in random order each that brings the rows held closer to the share.
 
     Args:
         groups: [rows] the number of each row's group.
@@ -76,11 +76,19 @@ def hold_out_groups(groups: np.ndarray, share: float, generator: np.random.Gener
     """
     _, group_of, counts = np.unique(groups, return_inverse=True, return_counts=True)
     if len(counts) < 2:
-        raise DataError("holding groups out needs at least 2 groups, the rows have one")
+        raise DataError(
+            "holding groups out needs at least 2 groups, the rows have one: leave --group out, or give --test FILE"
+        )
+    wanted = share * len(groups)
     order = generator.permutation(len(counts))
-    reached = np.cumsum(counts[order])[:-1]  # the last group stays
-    n_held = int(np.abs(reached - share * len(groups)).argmin()) + 1
-    is_held = np.isin(group_of, order[:n_held])
+    chosen, n_held = [], 0
+    for group in order:
+        if abs(n_held + counts[group] - wanted) < abs(n_held - wanted) and len(chosen) < len(counts) - 1:
+            chosen.append(group)
+            n_held += counts[group]
+    if not chosen:  # every group has more than twice the rows that are wanted
+        chosen = [order[counts[order].argmin()]]
+    is_held = np.isin(group_of, chosen)
     return np.flatnonzero(~is_held), np.flatnonzero(is_held)
 
 
@@ -99,7 +107,10 @@ def hold_out_last(times: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarr
     """
     moments, counts = np.unique(times, return_counts=True)
     if len(moments) < 2:
-        raise DataError("holding the last rows out needs at least 2 different times, the rows have one")
+        raise DataError(
+            "holding the last rows out needs at least 2 different times, the rows have one: leave --time out, or give "
+            "--test FILE"
+        )
     later = np.cumsum(counts[::-1])[:-1]
     cut = moments[::-1][int(np.abs(later - share * len(times)).argmin())]
     is_held = times >= cut
@@ -110,8 +121,9 @@ def _stratified(order: np.ndarray, n_held: int, labels: np.ndarray) -> np.ndarra
     _, class_of = distinct(labels)
     counts = np.bincount(class_of)
     quotas = _quotas(counts, n_held)
-    # Rows by class, within a class in random order: the first of each are held.
-    by_class = order[np.argsort(class_of[order], kind="stable")]
+    # Rows by class, within a class in random order: the first of each are held. Short integers sort in one pass.
+    short = class_of.astype(np.uint16) if len(counts) <= 2**16 else class_of
+    by_class = order[np.argsort(short[order], kind="stable")]
     starts = np.cumsum(counts) - counts
     return np.concatenate([by_class[start : start + quota] for start, quota in zip(starts, quotas, strict=True)])
 
