@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
 import sys
 import textwrap
+from functools import lru_cache
 from pathlib import Path
 
 import jax
 import pytest
 
-from entrena.training import compilation
+from entrena.training import compilation, program
 from entrena.training.compilation import cache_folder, precision
 from entrena.training.program import compiled
 
@@ -174,3 +176,23 @@ def test_a_structure_has_one_program(make_problem):
     problem = make_problem()
     a, b = (problem.plan(learning_rate=rate, weight_decay=rate).structure for rate in (0.1, 0.2))
     assert compiled(a) is compiled(b)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory mappings are counted in Linux only")
+def test_programs_that_were_not_used_for_long_leave_the_memory(make_problem, monkeypatch):
+    """Linux gives a process 65,530 mappings; a process that compiles hundreds of programs must not use them up."""
+
+    def mappings():
+        gc.collect()
+        return len(Path("/proc/self/maps").read_text().splitlines())
+
+    few = lru_cache(maxsize=4)(compiled.__wrapped__)
+    monkeypatch.setattr(program, "compiled", few)
+    counts = []
+    for width in range(3, 19):
+        problem = make_problem(20 + 40 * (width % 3), hidden=(width, width))
+        problem.run(problem.plan(max_epochs=1, optimizer="adamw"))
+        counts.append(mappings())
+    assert few.cache_info().currsize == 4
+    # The first four grow it; after that each takes the place of another.
+    assert max(counts[6:]) - counts[5] <= (counts[3] - counts[0])

@@ -81,13 +81,14 @@ def hold_out_groups(groups: np.ndarray, share: float, generator: np.random.Gener
         )
     wanted = share * len(groups)
     order = generator.permutation(len(counts))
-    chosen, n_held = [], 0
+    chosen: list[int] = []
+    n_held = 0
     for group in order:
         if abs(n_held + counts[group] - wanted) < abs(n_held - wanted) and len(chosen) < len(counts) - 1:
-            chosen.append(group)
+            chosen.append(int(group))
             n_held += counts[group]
     if not chosen:  # every group has more than twice the rows that are wanted
-        chosen = [order[counts[order].argmin()]]
+        chosen = [int(order[counts[order].argmin()])]
     is_held = np.isin(group_of, chosen)
     return np.flatnonzero(~is_held), np.flatnonzero(is_held)
 

@@ -316,13 +316,20 @@ class Together(NamedTuple):
     data: bool
 
 
-@lru_cache(maxsize=256)
-def compiled(structure: Structure, together: Together | None = None) -> Any:
-    """The jitted program of a structure, made once in a process.
+Shapes = tuple[tuple[int, ...], ...]
+
+# A compiled program takes 10 to 200 of the 65,530 memory mappings that Linux gives a process: too many end it.
+MOST_PROGRAMS = 128
+
+
+@lru_cache(maxsize=MOST_PROGRAMS)
+def compiled(structure: Structure, together: Together | None = None, shapes: Shapes = ()) -> Any:
+    """The jitted program of a structure for arguments of certain shapes, made once in a process.
 
     Args:
         structure: What it is compiled for.
         together: None: one network. Else K at once, what is their own with a leading axis K.
+        shapes: As `shapes_of` says; so a program that was not used for long is forgotten whole.
     """
     if together is not None and structure.network.embeddings:
         structure = replace(structure, form=LOOP)  # XLA puts the gradients of one row only into one function
@@ -336,6 +343,11 @@ def compiled(structure: Structure, together: Together | None = None) -> Any:
     order, weights, data = (0 if own else None for own in together)
     axes: Any = Block(order=order, weights=weights, controls=0, n_updates=None, look=None)  # type: ignore[arg-type]
     return jax.jit(jax.vmap(block_program, in_axes=(0, data, axes, 0)), compiler_options=options)
+
+
+def shapes_of(data: Data, block: Block) -> Shapes:
+    """The shapes for which a program is compiled; those of the state follow from them and the structure."""
+    return tuple(leaf.shape for leaf in jax.tree.leaves((data, block)))
 
 
 _refused: set[Structure] = set()  # structures whose one-function form this XLA cannot compile
@@ -355,7 +367,7 @@ def call(
     """
     structure = accepted(structure)
     try:
-        return compiled(structure, together)(state, data, block, settings)
+        return compiled(structure, together, shapes_of(data, block))(state, data, block, settings)
     except JaxRuntimeError:
         if structure.form == LOOP:
             raise
