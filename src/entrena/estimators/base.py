@@ -21,7 +21,7 @@ from entrena.errors import DataError
 from entrena.fitting import Parts, fit, prepare, refit, rows_that_count, split_validation
 from entrena.interrupt import interrupt_as_flag
 from entrena.model import Model
-from entrena.recipe import Recipe, explain_unknown
+from entrena.recipe import Recipe, explain_unknown, keys
 from entrena.reporting.progress import ProgressBar
 from entrena.training.stopping import ENDED_BADLY, Outcome
 from entrena.training.watching import Watchers, as_watchers
@@ -40,7 +40,8 @@ class NetworkEstimator(BaseEstimator):
         """Explains a parameter of another library or a misspelt one, where Python would only say that it is unknown."""
         for name in parameters:
             if name not in cls._get_param_names():
-                raise TypeError(f"{cls.__name__} has no parameter '{name}': {explain_unknown(name)}")
+                why = "it is for classes only" if name in keys() else explain_unknown(name)
+                raise TypeError(f"{cls.__name__} has no parameter '{name}': {why}")
         return super().__new__(cls)
 
     def _recipe(self) -> Recipe:

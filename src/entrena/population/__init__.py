@@ -1,0 +1,1 @@
+"""Many recipes at once: trained together, and compared honestly."""
