@@ -5,7 +5,7 @@ recipe + schema → preprocessing and coding, fitted on the training part → ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -20,13 +20,15 @@ from entrena.recipe import Recipe
 from entrena.training import scores
 from entrena.training.checkpoint import Checkpoint
 from entrena.training.compilation import find_device, precision
-from entrena.training.loop import Training, train_network
+from entrena.training.judge import Training
+from entrena.training.loop import Member, train_network
+from entrena.training.many import train_many
 from entrena.training.parts import TrainingPart, ValidationPart, blank_table
 from entrena.training.plan import Plan, make_plan, wants_validation
 from entrena.training.program import initial_state
 from entrena.training.seeds import generator
 from entrena.training.stopping import ENDED_BADLY
-from entrena.training.watching import UNWATCHED, Progress, Watchers
+from entrena.training.watching import UNWATCHED, OnLook, Progress, Watchers
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +147,25 @@ def prepare(recipe: Recipe, schema: Schema, parts: Parts, *, start: Model | None
     validation = None
     if parts.validation is not None:
         validation = _validation_part(recipe, schema, parts, preprocessor, coder, output, dtype)
+    network, plan = _planned(recipe, output, loss, preprocessor, training, validation)
+    if start is not None:
+        _check_start(start, recipe, network)
+    first = None if start is None else _with_dtype(start, dtype)
+    raw = examples.targets, examples.weight
+    return Prepared(
+        recipe, schema, network, preprocessor, coder, plan, training, validation, *raw, parts.validation, first
+    )
+
+
+def _planned(
+    recipe: Recipe,
+    output: str,
+    loss: str,
+    preprocessor: Preprocessor,
+    training: TrainingPart,
+    validation: ValidationPart | None,
+) -> tuple[Network, Plan]:
+    """The network of a recipe, and the plan of its training."""
     embeddings = tuple((levels, embedding_size(levels)) for levels in preprocessor.n_levels)
     n_inputs = preprocessor.n_dense + sum(size for _, size in embeddings)
     network = Network(
@@ -154,8 +175,6 @@ def prepare(recipe: Recipe, schema: Schema, parts: Parts, *, start: Model | None
         recipe.network.initialization,
         embeddings,
     )
-    if start is not None:
-        _check_start(start, recipe, network)
     platform = find_device(recipe.training.device).platform
     if recipe.training.precision == "bfloat16" and platform == "cpu":
         raise RecipeError([Problem("training.precision", "bfloat16 needs a GPU or TPU: take float32")])
@@ -165,17 +184,30 @@ def prepare(recipe: Recipe, schema: Schema, parts: Parts, *, start: Model | None
         recipe.training,
         recipe.rate,
         recipe.regularization,
-        n_rows=examples.n_rows,
+        n_rows=training.n_rows,
         n_validation=0 if validation is None else len(validation.inputs),
         seed=recipe.random_state,
         platform=platform,
         dropout=recipe.network.dropout,
     )
-    first = None if start is None else _with_dtype(start, dtype)
-    raw = examples.targets, examples.weight
-    return Prepared(
-        recipe, schema, network, preprocessor, coder, plan, training, validation, *raw, parts.validation, first
-    )
+    return network, plan
+
+
+def prepare_like(prepared: Prepared, recipe: Recipe) -> Prepared | None:
+    """The same rows for another recipe, without fitting and transforming again; None where it sees them differently."""
+    if _sight(recipe) != _sight(prepared.recipe):
+        return None
+    output, loss = resolve(recipe, prepared.schema)
+    training, validation = prepared.training, prepared.validation
+    network, plan = _planned(recipe, output, loss, prepared.preprocessor, training, validation)
+    return replace(prepared, recipe=recipe, network=network, plan=plan)
+
+
+def _sight(recipe: Recipe) -> tuple[object, ...]:
+    """What decides how a network sees rows, and which it sees."""
+    training = recipe.training
+    held = (training.early_stopping, training.validation_fraction)
+    return recipe.inputs, recipe.targets, recipe.network.output, training.precision, training.scoring, *held
 
 
 def fit(prepared: Prepared, watchers: Watchers = UNWATCHED, resume: Checkpoint | None = None) -> Fitted:
@@ -190,6 +222,31 @@ def fit(prepared: Prepared, watchers: Watchers = UNWATCHED, resume: Checkpoint |
         loss_unit=_loss_unit(prepared),
         watchers=watchers,
     )
+    return _fitted(prepared, training)
+
+
+def fit_many(
+    prepared: Sequence[Prepared],
+    on_look: Sequence[OnLook] = (),
+    interrupted: Callable[[], bool] = UNWATCHED.interrupted,
+) -> list[Fitted]:
+    """Trains what was prepared, as many networks at once as this machine does best.
+
+    Args:
+        prepared: The networks, in any mixture of recipes.
+        on_look: Who looks on, called from several threads; for each network a function, or none at all.
+        interrupted: Asked between calls of the programs.
+    """
+    watching: list[list[OnLook]] = [[each] for each in on_look] or [[] for _ in prepared]
+    members = [
+        Member(each.network, each.plan, each.training, each.validation, each.start, None, _loss_unit(each), watcher)
+        for each, watcher in zip(prepared, watching, strict=True)
+    ]
+    trained = train_many(members, interrupted=interrupted)
+    return [_fitted(each, training) for each, training in zip(prepared, trained, strict=True)]
+
+
+def _fitted(prepared: Prepared, training: Training) -> Fitted:
     model = Model(
         prepared.recipe,
         prepared.schema,

@@ -177,16 +177,7 @@ def divide(
         rest, test = examples.take(kept), examples.take(away)
     parts = Parts(rest) if validation_data is not None else split_validation(recipe, rest, stratify=stratify)
     if start is None:
-        given = check_roles(
-            {name: role for name, role in job.roles.items() if role not in ("weight", "group", "time")},
-            examples.columns,
-            examples.source,
-        )
-        roles = infer_roles(parts.training.inputs, given, n_all + without_target)
-        schema = replace(
-            with_training(schema, roles, parts.training), found=found_in(examples.inputs, job.read_options)
-        )
-        check_columns(examples.inputs, schema.inputs)
+        schema = typed(schema, job, examples, parts.training, n_all + without_target)
     if validation_data is not None:
         parts = Parts(rest, _own_rows(validation_data, schema, job, "validation"))
     if test_data is not None:
@@ -211,6 +202,24 @@ def divide(
         },
     }
     return Divided(schema, parts, test, facts, everything if recipe.training.refit else ())
+
+
+def typed(schema: Schema, job: Job, examples: Examples, training: Examples, n_rows: int) -> Schema:
+    """The schema with the roles of the columns, found on the training rows.
+
+    Args:
+        schema: Targets, task and classes.
+        job: What the user said of the columns.
+        examples: All rows that are used: what is in them must fit the roles.
+        training: Those that are trained on.
+        n_rows: How many the source has.
+    """
+    said = {name: role for name, role in job.roles.items() if role not in ("weight", "group", "time")}
+    given = check_roles(said, examples.columns, examples.source)
+    roles = infer_roles(training.inputs, given, n_rows)
+    schema = replace(with_training(schema, roles, training), found=found_in(examples.inputs, job.read_options))
+    check_columns(examples.inputs, schema.inputs)
+    return schema
 
 
 def joined(parts: tuple[Examples, ...], columns: tuple[str, ...]) -> Examples:

@@ -105,6 +105,13 @@ def test_no_spread():
         corrected_t([0.1], 0.2)
 
 
+def test_splits_that_agree_because_one_row_decides_prove_nothing():
+    differences = [1 / 288] * 4
+    assert corrected_t(differences, 0.2).p_value < 1e-9
+    assert corrected_t(differences, 0.2, resolution=1 / 288).p_value > 0.2
+    assert bayesian_t(differences, 0.2, 0.01, resolution=1 / 288).better < 0.1
+
+
 def correlated(generator, n_runs, n_splits, share, mean=0.0):
     """Differences [runs, splits] of deviation 1 whose correlation is the share held out, as the correction assumes."""
     common = generator.normal(size=(n_runs, 1))

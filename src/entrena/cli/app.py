@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from entrena import __version__
+from entrena.cli.compare import compare
 from entrena.cli.data import data
 from entrena.cli.evaluate import evaluate
 from entrena.cli.failures import DEBUG, DONE, end_of_pipe, report
@@ -19,7 +20,7 @@ from entrena.cli.techniques import techniques
 from entrena.cli.train import train
 from entrena.errors import UsageError, did_you_mean
 
-COMMANDS = (train, predict, evaluate, runs, show, data, techniques)
+COMMANDS = (train, predict, evaluate, compare, runs, show, data, techniques)
 
 
 class _Commands(TyperGroup):

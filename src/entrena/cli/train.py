@@ -144,10 +144,12 @@ def train(
             raise UsageError("--test names the test rows: leave out --test-fraction")
         share = 0.2 if test_fraction is None else test_fraction
         arguments: dict[str, Any] = {
-            "recipe": _recipe(recipe, [*(settings or []), *(["refit=true"] if refit else [])], seed, start, runs_dir),
+            "recipe": read_recipe(
+                recipe, [*(settings or []), *(["refit=true"] if refit else [])], seed, start, runs_dir
+            ),
             "target": tuple(target) if target else None,
             "task": task,
-            "roles": _roles(roles or []),
+            "roles": parse_roles(roles or []),
             "weight": weight,
             "group": group,
             "time": time,
@@ -195,7 +197,9 @@ def train(
     return INTERRUPTED if run.outcome.name == "interrupted" else DONE
 
 
-def _recipe(file: str | None, settings: list[str], seed: int | None, start: str | None, runs_dir: str) -> Recipe | None:
+def read_recipe(
+    file: str | None, settings: list[str], seed: int | None, start: str | None = None, runs_dir: str = ""
+) -> Recipe:
     """The recipe file, else that of the model to start from, else the defaults; then what was set."""
     from entrena.recipe import Recipe, parse_assignments
 
@@ -210,10 +214,11 @@ def _recipe(file: str | None, settings: list[str], seed: int | None, start: str 
         return Recipe.make(changes)
     from entrena.model import Model
 
-    return Model.load(find_model(start, runs_dir)).recipe.change(changes)
+    # A model that was trained again on all rows is a start like any other.
+    return Model.load(find_model(start, runs_dir)).recipe.change({"refit": False}).change(changes)
 
 
-def _roles(typed: list[str]) -> dict[str, str]:
+def parse_roles(typed: list[str]) -> dict[str, str]:
     """`COLUMN=ROLE` as a mapping; a column's name may hold an equals sign, a role does not."""
     roles = {}
     for each in typed:

@@ -67,7 +67,7 @@ class Ranking:
     critical_difference: float
 
 
-def corrected_t(differences: Sequence[float], test_share: float) -> Difference:
+def corrected_t(differences: Sequence[float], test_share: float, resolution: float = 0.0) -> Difference:
     """The corrected resampled t-test: J differences count as fewer, because their training rows overlap.
 
     t = mean/√((1/J + n₂/n₁)·s²) with J − 1 degrees of freedom, for n₁ training and n₂ held-out rows.
@@ -75,33 +75,36 @@ def corrected_t(differences: Sequence[float], test_share: float) -> Difference:
     Args:
         differences: [J] a difference for each split.
         test_share: Share of the rows that a split holds out, n₂/(n₁ + n₂).
+        resolution: The least difference that one row makes. Where few rows decide, all splits may agree by chance; the
+            standard deviation counts as this one at least.
 
     Raises:
         ValueError: There are fewer than two differences.
     """
     from scipy.stats import t
 
-    mean, scale, freedom = _location(differences, test_share)
+    mean, scale, freedom = _location(differences, test_share, resolution)
     if scale == 0:
         return Difference(mean, mean, mean, 1.0 if mean == 0 else 0.0)
     half = scale * float(t.ppf(0.975, freedom))
     return Difference(mean, mean - half, mean + half, float(2 * t.sf(abs(mean) / scale, freedom)))
 
 
-def bayesian_t(differences: Sequence[float], test_share: float, equal: float) -> Posterior:
+def bayesian_t(differences: Sequence[float], test_share: float, equal: float, resolution: float = 0.0) -> Posterior:
     """The Bayesian form of the corrected t-test: a posterior of the mean difference, Student's t around it.
 
     Args:
         differences: [J] a difference for each split.
         test_share: Share of the rows that a split holds out.
         equal: Differences up to this size count as none.
+        resolution: As for `corrected_t`.
 
     Raises:
         ValueError: There are fewer than two differences.
     """
     from scipy.stats import t
 
-    mean, scale, freedom = _location(differences, test_share)
+    mean, scale, freedom = _location(differences, test_share, resolution)
     if scale == 0:
         return Posterior(float(mean > equal), float(abs(mean) <= equal), float(mean < -equal))
     better, worse = float(t.sf((equal - mean) / scale, freedom)), float(t.cdf((-equal - mean) / scale, freedom))
@@ -197,10 +200,10 @@ def power_of(difference: float, deviation: float, test_share: float, n_splits: i
     return float(nct.sf(limit, n_splits - 1, shift) + nct.cdf(-limit, n_splits - 1, shift))
 
 
-def _location(differences: Sequence[float], test_share: float) -> tuple[float, float, int]:
+def _location(differences: Sequence[float], test_share: float, resolution: float = 0.0) -> tuple[float, float, int]:
     """Mean, corrected standard error and degrees of freedom."""
     found = np.asarray(differences, float)
     if len(found) < 2:
         raise ValueError(f"a difference needs at least 2 splits, not {len(found)}")
-    variance = float(found.var(ddof=1)) * (1 / len(found) + test_share / (1 - test_share))
+    variance = max(float(found.var(ddof=1)), resolution**2) * (1 / len(found) + test_share / (1 - test_share))
     return float(found.mean()), math.sqrt(variance), len(found) - 1

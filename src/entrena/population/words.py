@@ -1,0 +1,121 @@
+"""What a comparison says, in sentences and as plain values."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from entrena.population.compare import Comparison, OnData
+
+LEVEL = 0.05
+SURE = 0.95
+
+
+def verdicts(comparison: Comparison) -> list[str]:
+    """What may be concluded: a sentence for each data set, and one on the ranks."""
+    several = len(comparison.results) > 1
+    said = [
+        f"On {result.data}: {_verdict(comparison, result)}" if several else _verdict(comparison, result)
+        for result in comparison.results
+        if len(comparison.variants) > 1
+    ]
+    ranking = comparison.ranking
+    if ranking is not None:
+        names = [variant.name for variant in comparison.variants]
+        order = np.argsort(ranking.mean_ranks)
+        if ranking.p_value >= LEVEL:
+            said.append(
+                f"Over {len(comparison.results)} data sets the ranks differ no more than by chance (Friedman, "
+                f"p = {_p(ranking.p_value)})."
+            )
+        else:
+            far = [
+                names[k]
+                for k in order
+                if ranking.mean_ranks[k] - ranking.mean_ranks[order[0]] > ranking.critical_difference
+            ]
+            said.append(
+                f"Over {len(comparison.results)} data sets the ranks differ (Friedman, p = {_p(ranking.p_value)}): "
+                + (f"{names[order[0]]} is ahead of {'; '.join(far)}." if far else "no two of them beyond chance.")
+            )
+    return said
+
+
+def _verdict(comparison: Comparison, result: OnData) -> str:
+    names = [variant.name for variant in comparison.variants]
+    best = names[result.best]
+    if len(result.splits) < 2:
+        return f"One split decides nothing: {best} is ahead on it. Take --seeds 5 or --folds 5."
+    others = {name: found for name, found in zip(names, result.against, strict=True) if found is not None}
+    worse = [name for name, found in others.items() if found.p_value < LEVEL]
+    same = [
+        name
+        for name, found in others.items()
+        if name not in worse and found.posterior is not None and found.posterior.equal >= SURE
+    ]
+    open_ = [name for name in others if name not in worse and name not in same]
+    said = []
+    if worse:
+        least = max(others[name].p_value for name in worse)
+        said.append(f"{best} is better than {'; '.join(worse)} (p ≤ {_p(least)}, adjusted).")
+    if same:
+        said.append(f"No difference that matters (under 0.01) from {'; '.join(same)}.")
+    if open_:
+        said.append(f"{len(result.splits)} splits do not tell {best} from {'; '.join(open_)}.")
+    return " ".join(said)
+
+
+def _p(p_value: float) -> str:
+    return "0.0001" if p_value < 1e-4 else f"{p_value:.2g}"
+
+
+def to_plain(comparison: Comparison) -> dict[str, Any]:
+    """The comparison as plain values, for JSON; what is undefined is None."""
+    plain: dict[str, Any] = {
+        "variants": [
+            {"name": each.name, "values": dict(each.values), "recipe": each.recipe.to_plain()}
+            for each in comparison.variants
+        ],
+        "data": [_result(result) for result in comparison.results],
+        "ranking": None if comparison.ranking is None else asdict(comparison.ranking),
+        "verdicts": verdicts(comparison),
+        "seconds": comparison.seconds,
+    }
+    return plain
+
+
+def _result(result: OnData) -> dict[str, Any]:
+    against = [
+        None
+        if found is None
+        else {
+            "behind": asdict(found.difference),
+            "p_adjusted": found.p_value,
+            "posterior": None if found.posterior is None else asdict(found.posterior),
+        }
+        for found in result.against
+    ]
+    return {
+        "data": result.data,
+        "task": result.schema.task,
+        "target": list(result.schema.target_names),
+        "score": result.score,
+        "sizes": dict(result.sizes),
+        "splits": [{"seed": seed, "fold": fold} for seed, fold in result.splits],
+        "best": result.best,
+        "means": [{"mean": mean, "low": _finite(low), "high": _finite(high)} for mean, low, high in result.means],
+        "against": against,
+        "scores": {name: table.tolist() for name, table in result.scores.items()},
+        "epochs": result.epochs.tolist(),
+        "level": result.level,
+        "epochs_to_level": [[_finite(value) for value in row] for row in result.epochs_to_level.tolist()],
+        "curves": [[[_finite(value) for value in curve] for curve in curves.tolist()] for curves in result.curves],
+        "outcomes": [list(row) for row in result.outcomes],
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

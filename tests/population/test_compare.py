@@ -1,0 +1,186 @@
+"""Comparisons: what is compared, on which rows, and what is said of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from entrena.data import read, split_rows
+from entrena.errors import RecipeError, UsageError
+from entrena.fitting import Parts, fit, prepare
+from entrena.job import Job, typed
+from entrena.population import compare
+from entrena.population.splits import make_splits
+from entrena.population.variants import make_variants, parse_vary
+from entrena.population.words import to_plain, verdicts
+from entrena.recipe import Recipe
+from entrena.training.seeds import generator
+
+QUICK = {"hidden": [6], "max_epochs": 4}
+
+
+def made_up(n=200, seed=0, noise=0.5):
+    chance = np.random.default_rng(seed)
+    x = chance.normal(size=(n, 3))
+    target = np.where(x[:, 0] - x[:, 1] + noise * chance.normal(size=n) > 0, "yes", "no")
+    return pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "y": target})
+
+
+def without_seconds(found):
+    return {**to_plain(found), "seconds": 0}
+
+
+def test_each_network_is_what_it_would_be_alone():
+    recipe = {**QUICK, "precision": "float64"}
+    found = compare(made_up(), target="y", recipe=recipe, vary={"activation": ["relu", "tanh"]}, seeds=2)
+    examples = read(made_up(), target="y")
+    kept, away = split_rows(examples, 0.2, generator(0, "test"), stratify=True)
+    rest = examples.take(kept)
+    (result,) = found.results
+    assert result.sizes == {"training": 128, "held_out": 32, "test": len(away)}
+    for s, split in enumerate(make_splits(rest, [0, 1], None, stratify=True)):
+        for k, activation in enumerate(["relu", "tanh"]):
+            alone = Recipe(**recipe, activation=activation, random_state=s)
+            training, held = rest.take(split.training), rest.take(split.held)
+            job = Job("", ("y",), None, 0.2, False, "", "")
+            schema = typed(result.schema, job, examples, training, 200)
+            model = fit(prepare(alone, schema, Parts(training))).model
+            for name, value in model.evaluate(held).items():
+                assert result.scores[name][s, k] == pytest.approx(value, rel=1e-9), name
+
+
+def test_no_row_of_the_test_part_is_seen():
+    frame = made_up(300)
+    _, away = split_rows(read(frame, target="y"), 0.2, generator(0, "test"), stratify=True)
+    is_test = np.isin(np.arange(300), away)
+    spoilt = frame.with_columns(a=pl.Series(np.where(is_test, 1e6, frame["a"].to_numpy())))
+    one, two = (
+        compare(each, target="y", recipe=QUICK, vary={"learning_rate": [0.01, 0.1]}, seeds=2)
+        for each in (frame, spoilt)
+    )
+    assert json.dumps(without_seconds(one)) == json.dumps(without_seconds(two))
+
+
+def test_the_rows_that_score_choose_nothing():
+    """A recipe that stops early holds out rows of its own; one that does not is not stopped by those that look on."""
+    common = {**QUICK, "max_epochs": 30, "schedule": "constant", "learning_rate": 0.3, "patience": 2}
+    found = compare(made_up(), target="y", recipe=common, vary={"early_stopping": [False, True]}, seeds=2)
+    (result,) = found.results
+    assert (result.epochs[:, 0] == 30).all()
+    assert (result.epochs[:, 1] < 30).all()
+    assert [outcomes[0] for outcomes in result.outcomes] == ["out_of_epochs"] * 2
+    assert np.isfinite(result.curves[0]).all()
+
+
+def test_splits_are_the_same_for_all_and_cover_the_rows():
+    examples = read(made_up(100), target="y")
+    splits = list(make_splits(examples, [3, 4], 5, stratify=True))
+    assert [(split.seed, split.fold) for split in splits] == [(seed, fold) for seed in (3, 4) for fold in range(5)]
+    for seed in (3, 4):
+        own = [split.held for split in splits if split.seed == seed]
+        assert sorted(np.concatenate(own)) == list(range(100))
+    for split in splits:
+        assert sorted([*split.training, *split.held]) == list(range(100))
+    assert not np.array_equal(splits[0].held, splits[5].held)
+
+
+def test_groups_and_times_hold_in_folds():
+    examples = read(made_up(60), target="y")
+    grouped = replace(examples, groups=np.arange(60) // 6)
+    for split in make_splits(grouped, [0], 5, stratify=True):
+        assert not set(grouped.groups[split.training]) & set(grouped.groups[split.held])
+    timed = replace(examples, times=np.arange(60)[::-1])
+    for split in make_splits(timed, [0], 3, stratify=True):
+        assert timed.times[split.training].max() < timed.times[split.held].min()
+
+
+def test_equal_recipes_do_not_differ():
+    vary = {"patience": [5, 6, 7]}  # of no effect here: all are the same networks
+    found = compare(made_up(), target="y", recipe={**QUICK, "early_stopping": False}, vary=vary, seeds=3)
+    (result,) = found.results
+    assert np.ptp(result.scores["log_loss"], axis=1).max() < 1e-6
+    assert all(each is None or each.p_value == 1 for each in result.against)
+    assert "is better than" not in verdicts(found)[0]
+
+
+def test_a_network_that_learns_is_better_than_one_that_does_not():
+    recipe = {**QUICK, "max_epochs": 20}
+    vary = {"learning_rate": [1e-9, 0.03]}
+    found = compare(made_up(400, noise=0.1), target="y", recipe=recipe, vary=vary, seeds=3, folds=4)
+    (result,) = found.results
+    assert result.best == 1
+    assert result.against[0].p_value < 0.01
+    assert result.against[0].posterior.better > 0.99
+    assert verdicts(found)[0].startswith("learning_rate=0.03 is better than learning_rate=1e-09 (p ≤ ")
+
+
+def test_several_data_sets_are_ranked():
+    sets = [made_up(150, seed=k) for k in range(4)]
+    recipe = {**QUICK, "max_epochs": 15}
+    found = compare(sets, target="y", recipe=recipe, vary={"learning_rate": [1e-9, 0.03]}, seeds=2)
+    assert found.ranking.mean_ranks == (2.0, 1.0)
+    assert found.ranking.p_value == pytest.approx(1 / 8)  # four that agree
+    assert len(verdicts(found)) == 5
+
+
+def test_less_is_better_where_it_is():
+    frame = made_up().with_columns(y=pl.col("a") * 2 + pl.col("b"))
+    found = compare(frame, target="y", recipe=QUICK, vary={"hidden": [[4], [8]]}, seeds=2, metrics="rmse")
+    (result,) = found.results
+    assert result.score == "rmse"
+    means = [mean for mean, _, _ in result.means]
+    assert means[result.best] == min(means)
+    assert result.against[1 - result.best].difference.mean == pytest.approx(max(means) - min(means))
+    assert result.against[1 - result.best].posterior is None
+
+
+# --- variants ---------------------------------------------------------------------------------------------------------
+
+
+def test_all_combinations():
+    variants = make_variants(Recipe(), parse_vary(["activation=relu,elu", "hidden=[64],[64, 32]"]))
+    assert [variant.name for variant in variants] == [
+        "activation=relu, hidden=[64]",
+        "activation=relu, hidden=[64,32]",
+        "activation=elu, hidden=[64]",
+        "activation=elu, hidden=[64,32]",
+    ]
+    assert variants[3].recipe.network.hidden == (64, 32)
+    assert [variant.name for variant in make_variants(Recipe(), {})] == ["recipe"]
+
+
+@pytest.mark.parametrize("written", ["activation", "activation=", "=relu"])
+def test_what_is_no_assignment(written):
+    with pytest.raises(UsageError, match="write a key and its values"):
+        parse_vary([written])
+
+
+def test_wrong_choices_end_in_a_message():
+    with pytest.raises(UsageError, match="'activation' stands there twice"):
+        parse_vary(["activation=relu", "activation=elu"])
+    with pytest.raises(UsageError, match="activation=relu stands there twice"):
+        make_variants(Recipe(), {"activation": ["relu", "relu"]})
+    with pytest.raises(UsageError, match="needs a list of values"):
+        make_variants(Recipe(), {"activation": "relu"})
+    with pytest.raises(UsageError, match="1,024 combinations; at most 1,000"):
+        make_variants(Recipe(), {"max_epochs": list(range(1, 33)), "patience": list(range(1, 33))})
+    with pytest.raises(RecipeError, match="rellu"):
+        make_variants(Recipe(), {"activation": ["rellu"]})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"seeds": 0}, "seeds: 0 is not allowed"),
+        ({"folds": 1}, "folds: 1 is not allowed"),
+        ({"test_fraction": 1.0}, "test_fraction: 1.0 is not allowed"),
+        ({"folds": 1000}, "--folds: 1000 are more than there are"),
+    ],
+)
+def test_wrong_counts(arguments, message):
+    with pytest.raises(UsageError, match=message):
+        compare(made_up(40), target="y", vary={}, **arguments)
