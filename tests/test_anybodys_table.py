@@ -246,6 +246,23 @@ def test_refit_trains_on_everything_and_keeps_the_score(folder):
     assert bits(run.model)[2] == bits(plain.model)[2]
 
 
+def test_own_rows_may_be_in_another_format(folder):
+    people(200).pipe(european).write_csv("a.csv", separator=";")
+    people(50, seed=1).write_parquet("b.parquet")
+    run = train(QUICK, "a.csv", target="bought", test_data="b.parquet", options=ReadOptions(separator=";", decimal=","))
+    assert run.sizes["test"] == 50
+
+
+def test_a_model_of_a_file_reads_the_dates_of_frames(folder):
+    frame = people(200)
+    frame.with_columns(pl.col("since").dt.strftime("%d/%m/%Y")).write_csv("a.csv")
+    run = train(QUICK, "a.csv", target="bought")
+    days = frame.with_columns(pl.col("since").dt.strftime("%d/%m/%Y"))
+    expected = run.model.predict_proba(read_inputs("a.csv", run.schema).inputs)
+    for again in (days, days.to_pandas(), frame):
+        np.testing.assert_array_equal(run.model.predict_proba(read_inputs(again, run.schema).inputs), expected)
+
+
 def test_a_refitted_model_is_a_start_like_any_other(folder):
     people(120).write_csv("people.csv")
     run = train({**QUICK, "refit": True}, "people.csv", target="bought")

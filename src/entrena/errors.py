@@ -107,5 +107,11 @@ def did_you_mean(name: str, names: Iterable[str], *, limit: int = 12) -> str:
 
 
 def shortened(text: str, most: int = 60) -> str:
-    """A text that may be long, such as a column's name, as it stands in a message."""
+    r"""A text that may be long, such as a column's name, as it stands in a message: in one line.
+
+    >>> print(shortened("a\nb"), shortened("a long name", 5))
+    a\nb a lo…
+    """
+    if not text.isprintable():
+        text = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
     return text if len(text) <= most else text[: most - 1] + "…"

@@ -27,6 +27,7 @@ from entrena.data import (
     split_rows,
     with_training,
 )
+from entrena.data.files import options_for
 from entrena.data.table import joined_tables
 from entrena.errors import DataError, RunError, UsageError, did_you_mean
 from entrena.fitting import Parts, rows_that_count, split_validation
@@ -233,7 +234,7 @@ def joined(parts: tuple[Examples, ...], columns: tuple[str, ...]) -> Examples:
 
 
 def _own_rows(data: Any, schema: Schema, job: Job, part: str) -> Examples:
-    examples = read_inputs(data, schema, options=job.read_options, rows=job.row_columns)
+    examples = read_inputs(data, schema, options=options_for(data, job.read_options), rows=job.row_columns)
     if examples.targets is None:
         raise DataError(f"{examples.source}: {part} rows need the target {', '.join(schema.target_names)}")
     check_columns(examples.inputs, schema.inputs)

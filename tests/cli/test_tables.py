@@ -72,9 +72,23 @@ def test_the_json_has_the_same(entrena: Entrena) -> None:
 
 
 def test_how_it_is_written_can_be_said(entrena: Entrena) -> None:
-    words = ("--separator", ";", "--decimal", ",", "--encoding", "latin-1", "--missing", "?", "--thousands", "none")
-    told = entrena("train", write_shop(), "-t", "price", *SHORT, "--no-save", "--json", *words)
-    assert told.code == 0
+    """Every option says something else than what is found, and the table is another one."""
+    rows = (f"1,{100 + 7 * k};{('é', 'red', 'blue')[k % 3]};0{1 + k % 9}/02/2024;{k * k % 50}" for k in range(60))
+    Path("shop.csv").write_text("\n".join(["si,ze;colour;day;price", *rows]) + "\n", encoding="utf-8")
+
+    def told(*words: str) -> tuple[str, dict[str, str]]:
+        said = entrena("train", "shop.csv", "-t", "price", *SHORT, "--no-save", "--json", *words).json
+        return said["data"]["read"], {column["name"]: column["reason"] for column in said["columns"]}
+
+    doubts = "decimal comma (not certain: --decimal .), dates month first (not certain: --date-order day_first)"
+    assert told() == (f"separator ;, {doubts}", {"si,ze": "numbers", "colour": "3 levels", "day": "dates"})
+    words = ("--decimal", ".", "--thousands", ",", "--encoding", "latin-1", "--missing", "red")
+    assert told(*words, "--date-order", "day_first") == (
+        'separator ;, thousands ,, Latin-1, missing "red", dates day first',
+        {"si,ze": "whole numbers", "colour": "2 levels", "day": "dates"},
+    )
+    other = entrena("train", "shop.csv", "-t", "price", "--separator", ",")
+    assert other.code == 2 and "there is no column 'price' to predict" in other.err
     wrong = entrena("train", "shop.csv", "-t", "price", "--decimal", ";")
     assert (wrong.code, wrong.err) == (2, "Error: decimal: ';' is not allowed: . or ,\n")
 

@@ -29,10 +29,11 @@ FILES = {
     "xl/_rels/workbook.xml.rels": f"<Relationships {PACKAGE}>"
     f'<Relationship Id="r1" Type="{OFFICE}/worksheet" Target="worksheets/sheet1.xml"/>'
     f'<Relationship Id="r2" Type="{OFFICE}/styles" Target="styles.xml"/></Relationships>',
-    # Style 1 shows a number as date and time: format 22 is one of the built-in ones.
+    # Style 1 shows a number as date and time, 2 as a time of day, 3 as a duration: formats 22, 20 and 46 are built in.
     "xl/styles.xml": f'<styleSheet {MAIN}><fonts count="1"><font/></fonts><fills count="1"><fill/></fills>'
     '<borders count="1"><border/></borders><cellStyleXfs count="1"><xf/></cellStyleXfs>'
-    '<cellXfs count="2"><xf numFmtId="0"/><xf numFmtId="22" applyNumberFormat="1"/></cellXfs></styleSheet>',
+    '<cellXfs count="4"><xf numFmtId="0"/><xf numFmtId="22" applyNumberFormat="1"/>'
+    '<xf numFmtId="20" applyNumberFormat="1"/><xf numFmtId="46" applyNumberFormat="1"/></cellXfs></styleSheet>',
 }
 
 
@@ -54,6 +55,11 @@ def cell(value, reference):
     if isinstance(value, datetime.datetime):
         days = (value - datetime.datetime(1899, 12, 30)) / datetime.timedelta(days=1)
         return f'<c r="{reference}" s="1"><v>{days!r}</v></c>'
+    if isinstance(value, datetime.time):
+        seconds = value.hour * 3600 + value.minute * 60 + value.second
+        return f'<c r="{reference}" s="2"><v>{seconds / 86400!r}</v></c>'
+    if isinstance(value, datetime.timedelta):
+        return f'<c r="{reference}" s="3"><v>{value / datetime.timedelta(days=1)!r}</v></c>'
     if isinstance(value, int | float):
         return f'<c r="{reference}"><v>{value!r}</v></c>'
     return f'<c r="{reference}" t="inlineStr"><is><t xml:space="preserve">{escape(value)}</t></is></c>'
@@ -68,19 +74,20 @@ def sheet_of(rows):
     return f"<worksheet {MAIN}><sheetData>{''.join(lines)}</sheetData></worksheet>"
 
 
-def write_excel(path, rows=(), sheet=None, before=0):
-    """An Excel file with a sheet `Data` of rows of values, or with this XML, and empty sheets before it."""
+def write_excel(path, rows=(), sheet=None, before=0, behind=()):
+    """An Excel file with a sheet `Data` of rows, or with this XML; empty sheets before it, others behind it."""
     files = dict(FILES)
-    for number in range(2, before + 2):
-        files[f"xl/worksheets/sheet{number}.xml"] = sheet_of(())
+    for number in range(2, before + len(behind) + 2):
+        is_before = number < before + 2
+        files[f"xl/worksheets/sheet{number}.xml"] = sheet_of(() if is_before else behind[number - before - 2])
         files["[Content_Types].xml"] = files["[Content_Types].xml"].replace(
             "</Types>",
             f'<Override PartName="/xl/worksheets/sheet{number}.xml" ContentType="application/vnd.openxmlformats-'
             'officedocument.spreadsheetml.worksheet+xml"/></Types>',
         )
-        files["xl/workbook.xml"] = files["xl/workbook.xml"].replace(
-            "<sheets>", f'<sheets><sheet name="Empty {number}" sheetId="{number}" r:id="s{number}"/>'
-        )
+        named = f'<sheet name="{"Empty" if is_before else "Behind"} {number}" sheetId="{number}" r:id="s{number}"/>'
+        place, both = ("<sheets>", f"<sheets>{named}") if is_before else ("</sheets>", f"{named}</sheets>")
+        files["xl/workbook.xml"] = files["xl/workbook.xml"].replace(place, both)
         files["xl/_rels/workbook.xml.rels"] = files["xl/_rels/workbook.xml.rels"].replace(
             "</Relationships>",
             f'<Relationship Id="s{number}" Type="{OFFICE}/worksheet" Target="worksheets/sheet{number}.xml"/>'

@@ -5,9 +5,16 @@ from __future__ import annotations
 import datetime
 
 import numpy as np
+import polars as pl
 import pytest
 
+from entrena.data.dates import as_moments
 from entrena.data.dialect import ReadOptions
+from entrena.data.files import read_file
+from entrena.data.frames import frame_table
+from entrena.data.roles import infer_roles
+from entrena.errors import DataError
+from tests.data.excel_files import write_excel
 from tests.data.readers import read, values
 
 DAY_FIRST, MONTH_FIRST = ReadOptions(date_order="day_first"), ReadOptions(date_order="month_first")
@@ -108,3 +115,49 @@ def test_times_of_day(tmp_path, fields, seconds):
         assert values(table, "time") == fields.split() and table.said == ""
     else:
         assert values(table, "time") == seconds and table.said.endswith("time: times of day in seconds")
+
+
+DAYS = [datetime.date(2024, 1 + k % 12, 1 + k % 28) for k in range(60)]
+
+
+def typed_sources(folder, days):
+    """The same texts from files and frames that have types of their own."""
+    frame = pl.DataFrame({"d": days, "x": range(len(days))})
+    frame.write_parquet(folder / "t.parquet")
+    frame.write_ipc(folder / "t.arrow")
+    frame.write_ipc_stream(folder / "s.arrow")
+    frame.write_ndjson(folder / "t.jsonl")
+    files = {name: read_file(folder / name) for name in ("t.parquet", "t.arrow", "s.arrow", "t.jsonl")}
+    return {**files, "polars": frame_table(frame), "arrow": frame_table(frame.to_arrow())}
+
+
+@pytest.mark.parametrize("pattern", ["%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%y", "%d %b %Y"])
+def test_dates_that_other_sources_hold_as_texts(tmp_path, pattern):
+    for name, table in typed_sources(tmp_path, [day.strftime(pattern) for day in DAYS]).items():
+        roles = infer_roles(table, {"d": "date"}, len(DAYS))
+        assert (roles[0].role, roles[0].reason) == ("date", "as said"), name
+        assert as_moments(table, "d").astype("datetime64[D]").tolist() == DAYS, name
+
+
+def test_the_order_that_is_said_or_remembered_decides_for_texts_elsewhere(tmp_path):
+    texts = [f"{1 + k % 12:02}/03/2024" for k in range(30)]
+    for name, table in typed_sources(tmp_path, texts).items():
+        if name != "t.jsonl":  # there the reader itself looks for dates
+            with pytest.raises(DataError, match="'01/03/2024', where day or month may come first"):
+                infer_roles(table, {"d": "date"}, len(texts))
+    for order, month in (("day_first", 3), ("month_first", 1)):
+        for name in ("t.parquet", "t.arrow", "s.arrow", "t.jsonl"):
+            for table in (
+                read_file(tmp_path / name, ReadOptions(date_order=order)),
+                read_file(tmp_path / name, like=ReadOptions(date_order=order)),
+            ):
+                assert as_moments(table, "d").tolist()[0].month == month and table.found.date_order == order
+        table = frame_table(pl.DataFrame({"d": texts}), date_order=order)
+        assert as_moments(table, "d").tolist()[0].month == month
+
+
+def test_excel_remembers_the_order_of_its_texts(tmp_path):
+    pytest.importorskip("fastexcel")
+    write_excel(tmp_path / "t.xlsx", [["d"], ["31/12/2024"], ["01/02/2024"]])
+    table = read_file(tmp_path / "t.xlsx")
+    assert table.found == DAY_FIRST and values(table, "d")[1] == datetime.datetime(2024, 2, 1)

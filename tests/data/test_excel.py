@@ -15,6 +15,8 @@ from entrena.data.files import read_file
 from entrena.errors import DataError
 from tests.data.excel_files import FILES, MAIN, write_excel
 
+MOMENT = datetime.datetime(2024, 2, 29, 6)
+
 
 @pytest.fixture
 def path(tmp_path):
@@ -35,10 +37,9 @@ def test_a_missing_extra_ends_in_the_line_that_installs_it(path, monkeypatch):
 
 def test_columns(path):
     pytest.importorskip("fastexcel")
-    moment = datetime.datetime(2024, 2, 29, 6)
     rows = [
         ["i", " f ", "gap", "b", "s", "d", "zip", "mixed", "numbers", "marks", "none"],
-        [1, 1.5, 1, True, "x", moment, "00712", 1, "1.5", 3, None],
+        [1, 1.5, 1, True, "x", MOMENT, "00712", 1, "1.5", 3, None],
         [2, 2, None, False, None, None, "12345", "x", "2", "NA", None],
         [-3, 1e300, 3, True, " y ", datetime.datetime(1999, 12, 31), "00001", 2.5, "-3", "?", None],
     ]
@@ -133,3 +134,44 @@ def test_damaged_files(path, generator):
     old = Path(path.parent, "t.xls")
     old.write_bytes(b"\xd0\xcf\x11\xe0" + generator.bytes(4000))
     assert refusal(old).startswith("t.xls is a damaged Excel file (")
+
+
+TIMES = [datetime.time(7, 38), datetime.time(0, 0), datetime.time(23, 59, 59), datetime.time(12, 0, 1)]
+
+
+def test_times_of_day_are_the_numbers_that_a_text_file_has(path, tmp_path):
+    pytest.importorskip("fastexcel")
+    write_excel(path, [["at", "gap", "d"], *([time, time if k else None, MOMENT] for k, time in enumerate(TIMES))])
+    (tmp_path / "t.csv").write_text("at,gap\n" + "".join(f"{t},{t if k else ''}\n" for k, t in enumerate(TIMES)))
+    table, expected = read_file(path), read_file(tmp_path / "t.csv")
+    for name in ("at", "gap"):
+        assert np.array_equal(table.column(name).values, expected.column(name).values, equal_nan=True)
+        assert table.column(name).values.dtype == expected.column(name).values.dtype
+    assert table.column("at").values.tolist() == [27480, 0, 86399, 43201]
+    assert table.said == expected.said == "at, gap: times of day in seconds"
+    assert table.column("d").kind == "date"
+
+
+def test_durations_are_seconds_and_dates_stay_dates(path):
+    pytest.importorskip("fastexcel")
+    lasts = [datetime.timedelta(hours=30, minutes=15), datetime.timedelta(minutes=1)]
+    write_excel(path, [["lasts", "d"], [lasts[0], datetime.time(7)], [lasts[1], MOMENT]])
+    table = read_file(path)
+    assert table.column("lasts").values.tolist() == [108900, 60] and table.said == ""
+    assert table.column("d").values.tolist()[1] == MOMENT
+
+
+def test_a_first_sheet_without_a_table_is_named_with_the_others(path):
+    pytest.importorskip("fastexcel")
+    write_excel(path, [["Notes on the sales"]], before=0, behind=[[["a", "y"], [1, 2]], [["b"], [3]]])
+    assert refusal(path) == (
+        "t.xlsx has columns but no rows; of its sheets only the first that holds something is read, 'Data', and not "
+        "'Behind 2', 'Behind 3': move the one with the table to the front"
+    )
+    write_excel(path, [["Sales", None], ["by month", "2024"]], behind=[[["a", "y"], [1, 2]]])
+    assert refusal(path) == (
+        "t.xlsx: column 2 has no name; name it or leave it out; of its sheets only the first that holds something is "
+        "read, 'Data', and not 'Behind 2': move the one with the table to the front"
+    )
+    write_excel(path, [["a", "y"], [1, 2]], behind=[[["Notes"]]])
+    assert read_file(path).said == "sheet 'Data' of 2"

@@ -15,8 +15,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from entrena.data.dialect import ReadOptions
 from entrena.data.files import STANDARD_INPUT, find_file, read_file
 from entrena.errors import DataError, EntrenaError, UsageError
+from tests.data.excel_files import write_excel
 
 SUFFIXES = ".csv, .tsv, .txt, .parquet, .arrow, .feather, .ipc, .jsonl, .ndjson, .xlsx"
 CSV = "a,b\n1,x\n2.5,\n"
@@ -319,3 +321,66 @@ def test_a_pipe_that_nobody_writes_to_is_never_opened(folder):
     code = "from entrena.data.files import read_file\nread_file('t.csv')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert "UsageError: t.csv is no ordinary file" in done.stderr
+
+
+def test_a_link_to_nothing(folder):
+    (folder / "ln.csv").symlink_to("gone.csv")
+    for action in (lambda: find_file("ln.csv"), lambda: read_file("ln.csv")):
+        assert refusal(action, UsageError) == "ln.csv is a link to gone.csv, and there is no such file"
+    (folder / "gone.csv").write_text(CSV)
+    check(read_file("ln.csv"))
+
+
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
+def test_numbers_that_json_does_not_have(folder, constant):
+    (folder / "t.jsonl").write_text(f'{{"a": 1.5}}\n\n{{"a": {constant}}}\n{{"a": 2}}\n')
+    assert refusal(lambda: read_file("t.jsonl")) == (
+        f"t.jsonl: line 3 holds {constant}, which JSON does not have; write null"
+    )
+
+
+OTHERS = {
+    "t.parquet": (parquet, "a Parquet", ("separator", "decimal", "thousands", "encoding")),
+    "t.arrow": (arrow, "an Arrow", ("separator", "decimal", "thousands", "encoding")),
+    "s.arrow": (arrow_stream, "an Arrow", ("separator", "decimal", "thousands", "encoding")),
+    "t.jsonl": (lambda: b'{"a": 1.0, "b": "x"}\n', "a JSON lines", ("separator", "decimal", "thousands", "encoding")),
+    "t.xlsx": (lambda: excel(), "an Excel", ("separator", "encoding")),
+}
+
+
+def excel():
+    return write_excel(Path("other.xlsx"), [["a", "b"], [1.0, "x"]]).read_bytes()
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_options_that_mean_nothing_in_a_format(folder, name):
+    if name == "t.xlsx":
+        pytest.importorskip("fastexcel")
+    content, kind, meaningless = OTHERS[name]
+    Path(name).write_bytes(content())
+    given = {"separator": ";", "decimal": ",", "thousands": ".", "encoding": "latin-1"}
+    for option, value in given.items():
+        options = ReadOptions(**{option: value})
+        if option not in meaningless:
+            assert read_file(name, options).n_rows == 1
+            continue
+        assert refusal(lambda options=options: read_file(name, options), UsageError) == (
+            f"--{option} says how a text file is written, and {name} is {kind} file: leave the option out"
+        )
+    # What a model remembers of its own file is no option.
+    assert read_file(name, like=ReadOptions(decimal=",", thousands=".")).column("a").values[0] == 1
+
+
+def test_marks_of_missing_values_in_other_formats(folder):
+    frame = pl.DataFrame(
+        {"i": [1, -999, 3], "f": [-999.0, 2.5, None], "s": ["x", "-999", " "], "b": [True, False, None]}
+    )
+    frame.write_parquet("t.parquet")
+    frame.write_ipc("t.arrow")
+    frame.write_ndjson("t.jsonl")
+    for name in ("t.parquet", "t.arrow", "t.jsonl"):
+        table = read_file(name, ReadOptions(missing=("-999", "k.A.")))
+        gaps = {column.name: column.missing().tolist() for column in table}
+        assert gaps["i"] == [False, True, False] and gaps["f"] == [True, False, True], name
+        assert gaps["s"][:2] == [False, True] and gaps["b"] == [False, False, True], name
+        assert not read_file(name).column("s").missing()[:2].any()

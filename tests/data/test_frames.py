@@ -11,7 +11,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from entrena.data.files import read_file
 from entrena.data.frames import frame_table, is_frame
+from entrena.data.roles import infer_roles, roles_by_kind
 from entrena.errors import DataError
 
 MOMENT = datetime.datetime(2024, 2, 29, 12, 30)
@@ -246,3 +248,66 @@ def test_pandas_frames_do_not_import_polars():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+TIMES = [datetime.time(7, 38), None, datetime.time(23, 59, 59, 250_000)]
+SECONDS = [27480.0, np.nan, 86399.25]
+
+
+def test_times_of_day_are_seconds(tmp_path):
+    frame = pl.DataFrame({"at": TIMES})
+    frame.write_parquet(tmp_path / "t.parquet")
+    frame.write_ipc(tmp_path / "t.arrow")
+    tables = [read_file(tmp_path / "t.parquet"), read_file(tmp_path / "t.arrow")]
+    for table in (*tables, frame_table(frame), frame_table(frame.to_arrow())):
+        assert table.column("at").kind == "number"
+        same(table.column("at").values, SECONDS)
+    # An array of Arrow's, without a frame of Polars between.
+    pa = pytest.importorskip("pyarrow")
+    for kind in (pa.time32("ms"), pa.time64("us"), pa.time64("ns")):
+        same(frame_table(pa.table({"at": pa.array(TIMES, kind)})).column("at").values, SECONDS)
+
+
+def test_times_of_day_of_pandas():
+    pd = pytest.importorskip("pandas")
+    pa = pytest.importorskip("pyarrow")
+    for values in (pd.Series(TIMES), pd.Series(TIMES, dtype=pd.ArrowDtype(pa.time64("us")))):
+        column = frame_table(pd.DataFrame({"at": values})).column("at")
+        assert column.kind == "number"
+        same(column.values, SECONDS)
+    mixed = frame_table(pd.DataFrame({"at": pd.Series([datetime.time(7, 38), "late"])})).column("at")
+    assert texts(mixed) == ["07:38:00", "late"]
+
+
+def test_what_no_model_reads_is_said(tmp_path):
+    days = [datetime.date(2024, 1, 1)] * 3
+    frame = pl.DataFrame({"raw": [b"x", b"y", None], "tags": [["a"], [], None], "part": [{"a": 1}] * 3, "d": days})
+    frame.write_parquet(tmp_path / "t.parquet")
+    expected = {"raw": "binary data", "tags": "lists or structures", "part": "lists or structures", "d": "dates"}
+    for table in (frame_table(frame), read_file(tmp_path / "t.parquet")):
+        roles = infer_roles(table, {}, 3)
+        assert {role.name: role.reason for role in roles} == expected
+        assert table.column("raw").missing().tolist() == [False, False, True]
+
+
+def test_what_no_model_reads_is_said_of_pandas():
+    pd = pytest.importorskip("pandas")
+    columns = {
+        "raw": [b"x", None],
+        "tags": [["a"], {"b": 1}],
+        "month": pd.period_range("2024-01", periods=2, freq="M"),
+        "between": pd.interval_range(0, 2),
+        "turn": [1j, 2j],
+        "x": [1.5, 2.5],
+    }
+    roles = infer_roles(frame_table(pd.DataFrame(columns)), {}, 2)
+    assert [role.reason for role in roles] == [
+        "binary data",
+        "lists or structures",
+        "periods; .dt.to_timestamp() makes dates of them",
+        "values of type Interval",
+        "values of type complex",
+        "numbers",
+    ]
+    with pytest.raises(DataError, match="^table: column 'raw' holds binary data, which cannot be used$"):
+        roles_by_kind(frame_table(pd.DataFrame(columns)))

@@ -123,7 +123,7 @@ def test_a_quote_that_is_never_closed(tmp_path, monkeypatch):
     path = tmp_path / "t.csv"
     path.write_text('a,b\n1,"x\n' + "2,y\n" * 100_000)
     assert refusal(path) == (
-        "t.csv: row 2 is malformed: a quote is not closed, or field larger than field limit (65536)"
+        "t.csv: row 2 is malformed: the quote that opens in line 2 is not closed; close it, or delete it"
     )
 
 

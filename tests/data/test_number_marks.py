@@ -82,11 +82,13 @@ def test_what_the_user_says_is_kept(tmp_path):
     assert read(tmp_path, "a;d\n1;01/02/2024\n", options=said).found == said
 
 
-def test_other_formats_have_nothing_to_find(tmp_path):
+def test_other_formats_have_only_dates_to_find(tmp_path):
     path = tmp_path / "t.jsonl"
     path.write_text('{"a": 1.5, "d": "01/02/2024"}\n')
     table = read_file(path, like=ReadOptions(date_order="day_first"))
-    assert table.found is None and str(values(table, "d")[0]) == "2024-02-01 00:00:00"
+    assert table.found == ReadOptions(date_order="day_first") and str(values(table, "d")[0]) == "2024-02-01 00:00:00"
+    path.write_text('{"a": 1.5}\n')
+    assert read_file(path).found is None
 
 
 def test_texts_of_excel_files_are_read_as_the_models_own(tmp_path):

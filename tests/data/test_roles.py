@@ -104,10 +104,9 @@ def test_something_must_be_left_to_predict_from():
 
 
 def test_what_was_not_read_as_a_date_cannot_be_one():
-    with pytest.raises(
-        DataError, match=r"houses.csv: column 'day', row 1 holds 'soon', which was not read as a date; "
-    ):
-        infer_roles(table(day=["soon"] * 30, x=NUMBERS[:30]), {"day": "date"}, 30)
+    for values, held in ((["soon"] * 30, "'soon' where a date is needed, such as 2024"), (NUMBERS[1:31], "0.010101")):
+        with pytest.raises(DataError, match=f"^houses.csv: column 'day', row 1 holds {held}[^()]*$"):
+            infer_roles(table(day=values, x=NUMBERS[:30]), {"day": "date"}, 30)
 
 
 @pytest.mark.parametrize(
@@ -129,3 +128,41 @@ def test_by_type_no_column_is_left_out():
     nested = Table((Column("tags", "nested", np.ones(3, bool)),), Place("table"))
     with pytest.raises(DataError, match="table: column 'tags' holds lists or structures, which cannot be used"):
         roles_by_kind(nested)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (NUMBERS[:30], "has 30 different values, and truth values are two; --role it=number takes them as they are"),
+        ([0.5, 1.5, np.nan, 2.5] * 8, "has 3 different values, and truth values are two; --role it=number takes"),
+        (np.arange(30), "has 30 different values"),
+        (
+            ["a", "b", "c"] * 10,
+            "holds 'a' and others, where yes and no, true and false or the like are needed; --role it=category takes",
+        ),
+        (["yes", "no", "maybe"] * 10, "holds 'maybe', where yes and no"),
+    ],
+)
+def test_what_is_more_than_two_values_cannot_be_truths(values, message):
+    with pytest.raises(DataError) as caught:
+        infer_roles(table(it=values, x=NUMBERS[: len(values)]), {"it": "boolean"}, len(values))
+    assert str(caught.value).startswith(f"houses.csv: column 'it' {message}")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[0.0, 1.0, np.nan] * 10, [1, 2] * 15, ["Yes ", "no", "YES", "y", "0", None] * 5, NUMBERS[:30] > 0.1, [None] * 30],
+)
+def test_truths_as_said(values):
+    assert infer_roles(table(it=values, x=NUMBERS[:30]), {"it": "boolean"}, 30)[0].role == "boolean"
+
+
+def test_messages_are_one_line_whatever_a_column_is_called():
+    odd = table(**{"a\nb\x1b[31m": ["soon"] * 30, "x": NUMBERS[:30]})
+    with pytest.raises(DataError, match=r"^houses\.csv: column 'a\\nb\\x1b\[31m', row 1 holds 'soon'") as caught:
+        infer_roles(odd, {"a\nb\x1b[31m": "date"}, 30)
+    assert str(caught.value).isprintable()
+    for given in ({"a\tb": "number"}, {"a\nb\x1b[31m": "nmber"}):
+        with pytest.raises(UsageError) as refused:
+            check_roles(given, odd.names, "houses.csv")
+        assert "\t" not in str(refused.value)

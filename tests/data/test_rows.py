@@ -57,3 +57,45 @@ def test_line_ends_within_quotes_are_no_blank_rows(tmp_path):
     table = read(tmp_path, 'a,b\n1,"x\n\ny"\n\n2,z\n')
     assert values(table, "b") == ["x\n\ny", "z"] and table.place.row(1) == "row 4"
     assert table.said == "1 blank row left out"
+
+
+ROWS = ["a,b,c", *(f"{k},{k + 1},x{k % 3}" for k in range(299))]
+
+
+def with_field(lines, line, field, text):
+    """The lines with another field in one of them; both are counted from 1."""
+    fields = lines[line - 1].split(",")
+    fields[field - 1] = text
+    return [*lines[: line - 1], ",".join(fields), *lines[line:]]
+
+
+@pytest.mark.parametrize("line", [2, 3, 150, 300])
+@pytest.mark.parametrize("field", [1, 2, 3])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_quote_that_is_not_closed(tmp_path, line, field, end):
+    said = f"t.csv: row {line} is malformed: the quote that opens in line {line} is not closed; close it, or delete it"
+    lines = with_field(ROWS, line, field, '"7')
+    assert refusal(tmp_path, end.join(lines) + end) == said
+    # The next quote, which opens another field, seems to close it.
+    if line < 200:
+        assert refusal(tmp_path, end.join(with_field(lines, 200, 3, '"p,q"')) + end) == said
+
+
+def test_a_quote_that_is_not_closed_behind_fields_of_several_lines(tmp_path):
+    lines = with_field(with_field(ROWS, 5, 3, '"p\nq"'), 151, 3, '"c')
+    told = "the quote that opens in line 152 is not closed; close it, or delete it"
+    assert refusal(tmp_path, "\n".join(lines) + "\n") == f"t.csv: row 151 is malformed: {told}"
+    # Line 3 begins within a field and has another behind it.
+    told = "the quote that opens in line 3 is not closed; close it, or delete it"
+    assert refusal(tmp_path, 'a,b,c\n1,"2\n3","4\n5,6,7\n') == f"t.csv: row 2 is malformed: {told}"
+
+
+def test_a_quote_in_the_header_that_is_not_closed(tmp_path):
+    content = "\n".join(['a,"b,c', *ROWS[1:]]) + "\n"
+    told = "the quote that opens in line 1 is not closed; close it, or delete it"
+    assert refusal(tmp_path, content) == f"t.csv: row 1 is malformed: {told}"
+
+
+def test_text_behind_a_closing_quote(tmp_path):
+    content = "\n".join(with_field(ROWS, 6, 3, '"a"b')) + "\n"
+    assert refusal(tmp_path, content) == "t.csv: row 6 is malformed: ',' expected after '\"'"

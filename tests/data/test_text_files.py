@@ -294,7 +294,10 @@ def test_options_that_are_none(option, message):
         (b"a,b,y\n1,2,3\n4\n5,6,7\n", "t.csv: row 3 has 1 value, the header has 3"),
         (b"a;b;y\n1;2;3\n4;5\n", "t.csv: row 3 has 2 values, the header has 3"),
         (b'a,b,y\n"1,5",2,3\n4,"5,6"\n', "t.csv: row 3 has 2 values, the header has 3"),
-        (b'a,y\n1,2\n"3,4\n5,6\n', "t.csv: row 3 is malformed: unexpected end of data"),
+        (
+            b'a,y\n1,2\n"3,4\n5,6\n',
+            "t.csv: row 3 is malformed: the quote that opens in line 3 is not closed; close it, or delete it",
+        ),
         (b"a,b,a,y\n1,2,3,4\n", "t.csv: columns 1 and 3 are both called 'a'; names must differ"),
         (b"a, a,y\n1,2,3\n", "t.csv: columns 1 and 2 are both called 'a'; names must differ"),
         (

@@ -84,3 +84,40 @@ def test_excel_files_have_such_classes_too(tmp_path):
     path = write_excel(tmp_path / "t.xlsx", [["x", "y"], [1, "+"], [2, "-"], [3, "+"]])
     assert values(read_file(path, targets=("y",)), "y") == ["+", "-", "+"]
     assert values(read_file(path), "y") == ["+", None, "+"]
+
+
+@pytest.mark.parametrize(
+    ("classes", "said"),
+    [
+        (["u", "v", "null"] * 9, "'null' is a class of y: --missing null if it means missing"),
+        (["u", "v", "None"] * 9, "'None' is a class of y: --missing None if it means missing"),
+        (["u", "v", "missing"] * 9, "'missing' is a class of y: --missing missing if it means missing"),
+        (["u", "v", "."] * 9, "'.' is a class of y: --missing . if it means missing"),
+        (["u", "v", "--"] * 9, "'--' is a class of y: --missing=-- if it means missing"),
+        (["u", "v", "u", "v", "none"], "'none' is a class of y: --missing none if it means missing"),
+        (
+            ["u", "NA", "-", "?"] * 9,
+            "'NA' and '-' and '?' are classes of y: --missing NA --missing=- --missing ? if they mean missing",
+        ),
+        (["u"] * 30 + ["v"] * 30 + ["null"], 'missing "null"'),
+        (["+", "-", "--"] * 9, ""),
+        (["u", "v", "w"] * 9, ""),
+        (["1", "2", "none"] * 9, 'missing "none"'),
+        (["true", "false", "null"] * 9, 'missing "null"'),
+    ],
+)
+def test_a_mark_that_is_a_class_is_said(tmp_path, classes, said):
+    assert read_classes(tmp_path, classes).said == said
+    # Where it is no target, nobody asks; and a model knows its classes.
+    assert "class" not in read_classes(tmp_path, classes, targets=()).said
+    assert "class" not in read_classes(tmp_path, classes, targets={"y": tuple(set(classes))}).said
+    assert "class" not in read_classes(tmp_path, classes, options=ReadOptions(missing=("q",))).said
+
+
+def test_the_same_mark_may_be_missing_elsewhere(tmp_path):
+    rows = "".join(f"{'null' if k == 4 else k},{('u', 'v', 'null')[k % 3]}\n" for k in range(30))
+    assert read(tmp_path, "x,y\n" + rows, targets=("y",)).said == (
+        "missing \"null\"; 'null' is a class of y: --missing null if it means missing"
+    )
+    asked = read(tmp_path, "x,y\n" + rows, targets=("y",), options=ReadOptions(missing=("null",)))
+    assert asked.column("y").missing().sum() == 10 and asked.said == 'missing "null"'

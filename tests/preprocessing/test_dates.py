@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from entrena.data.dialect import ReadOptions
 from entrena.data.table import Column, Table
 from entrena.data.values import Place
 from entrena.errors import DataError
@@ -39,14 +41,69 @@ def test_a_gap_is_one_in_every_part_and_parts_are_chosen():
     assert (minute[1], year[1]) == (5, 2024)
 
 
-def test_what_is_no_date():
-    def table(column):
-        return Table((column,), Place("sales.csv", first_row=2))
+def texts_of(*texts, **place):
+    levels = tuple(dict.fromkeys(text for text in texts if text is not None))
+    codes = np.array([-1 if text is None else levels.index(text) for text in texts], np.int32)
+    return Table((Column("sold", "text", codes, levels),), Place("sales.parquet", has_types=True, **place))
 
-    texts = table(Column("sold", "text", np.array([-1, 0], np.int32), ("soon",)))
-    with pytest.raises(DataError, match="^sales.csv: column 'sold', row 3 holds 'soon' where a date is needed$"):
-        as_moments(texts, "sold")
-    with pytest.raises(DataError, match="^sales.csv: column 'sold', row 2 holds 7 where a date is needed$"):
-        as_moments(table(Column("sold", "number", np.array([7, 8]))), "sold")
-    empty = table(Column("sold", "text", np.array([-1, -1], np.int32), ("soon",)))
+
+def refusal(table):
+    with pytest.raises(DataError) as caught:
+        as_moments(table, "sold")
+    return str(caught.value)
+
+
+def test_what_is_no_date():
+    assert refusal(texts_of(None, "soon", first_row=2)) == (
+        "sales.parquet: column 'sold', row 3 holds 'soon' where a date is needed, such as 2024-12-31"
+    )
+    numbers = Table((Column("sold", "number", np.array([np.nan, 7.5])),), Place("sales.csv", first_row=2))
+    assert refusal(numbers) == "sales.csv: column 'sold', row 3 holds 7.5 where a date is needed"
+    lists = Table((Column("sold", "nested", np.ones(2, bool)),), Place("table"))
+    assert refusal(lists) == "table: column 'sold', row 1 holds no single value where a date is needed"
+    empty = replace(texts_of("soon"), columns=(Column("sold", "text", np.array([-1, -1], np.int32), ("soon",)),))
     assert np.isnat(as_moments(empty, "sold")).tolist() == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("texts", "order", "expected"),
+    [
+        (["2024-03-05", None, "2024-12-31 07:30"], None, ["2024-03-05", "NaT", "2024-12-31T07:30"]),
+        (["2024-03-05T01:02:03.5Z"], None, ["2024-03-05T01:02:03.5"]),
+        ([" 5 Mar 2024", "31 Dec 2024 "], None, ["2024-03-05", "2024-12-31"]),
+        (["05/03/2024", "31/12/2024"], None, ["2024-03-05", "2024-12-31"]),
+        (["03/05/2024", "12/31/2024"], None, ["2024-03-05", "2024-12-31"]),
+        (["05.03.2024"], None, ["2024-03-05"]),
+        (["05/03/2024"], "day_first", ["2024-03-05"]),
+        (["05/03/2024"], "month_first", ["2024-05-03"]),
+        (["05-03-24"], "year_first", ["2005-03-24"]),
+        # What the texts show counts for more than what a model is used to.
+        (["05/03/2024", "31/12/2024"], "month_first", ["2024-03-05", "2024-12-31"]),
+        (["2024-03-05"], "day_first", ["2024-03-05"]),
+    ],
+)
+def test_texts_where_dates_are_needed(texts, order, expected):
+    table = replace(texts_of(*texts), found=None if order is None else ReadOptions(date_order=order))
+    assert np.array_equal(as_moments(table, "sold"), np.array(expected, "datetime64[us]"), equal_nan=True)
+
+
+def test_texts_that_do_not_show_their_order():
+    assert refusal(texts_of("05/03/2024")) == (
+        "sales.parquet: column 'sold', row 1 holds '05/03/2024', where day or month may come first; --date-order says "
+        "which"
+    )
+
+
+def test_one_text_that_is_no_date_is_named():
+    table = texts_of("05/03/2024", "31/12/2024", "31/02/2024", "x")
+    assert "row 3 holds '31/02/2024' where a date is needed" in refusal(table)
+    # Only the table's own rows count, and all the texts of the column say which order it is.
+    assert as_moments(table.take(np.array([0])), "sold").tolist() == [datetime.datetime(2024, 3, 5)]
+
+
+def test_a_text_files_texts_were_looked_at_when_it_was_read():
+    table = replace(texts_of("2024-03-05"), place=Place("sales.csv"))
+    assert refusal(table) == (
+        "sales.csv: column 'sold', row 1 holds '2024-03-05', which was not read as a date; --date-order says how days, "
+        "months and years follow"
+    )

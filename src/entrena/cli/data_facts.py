@@ -73,7 +73,8 @@ def _with_reason(role: ColumnRole) -> str:
 
 
 def _left_out(role: ColumnRole) -> str:
-    said = f"{role.name} ({role.role}: {role.reason})" if role.role != "ignore" else f"{role.name} ({role.reason})"
-    if role.role == "text":
-        return f"{said}; --role '{role.name}=category' uses it, or make columns of what matters in it"
+    name = shortened(role.name, LONGEST_NAME)
+    said = f"{name} ({role.role}: {role.reason})" if role.role != "ignore" else f"{name} ({role.reason})"
+    if role.role == "text" and not role.hint:
+        return f"{said}; --role '{name}=category' uses it, or make columns of what matters in it"
     return said

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from entrena.data.frames import first_line, polars_table
+from entrena.data.dialect import Request
+from entrena.data.frames import first_line, polars_table, without_marks
 from entrena.data.limits import VALUE_BYTES, check_columns, check_size, most_bytes
 from entrena.data.table import Table
 from entrena.data.values import Place
@@ -21,8 +22,13 @@ MOST_DESCRIPTION_BYTES = 2**26
 _RECORD_BATCH = 3
 
 
-def read_parquet(path: Path, name: str, text_columns: Collection[str] = ()) -> Table:
+def read_parquet(path: Path, name: str, request: Request) -> Table:
     """A Parquet file as a table.
+
+    Args:
+        path: The file.
+        name: What messages call it.
+        request: Of its options the marks for missing values count, and the order of dates where texts have to be dates.
 
     Raises:
         DataError: The file is damaged, or would not fit the memory.
@@ -34,11 +40,11 @@ def read_parquet(path: Path, name: str, text_columns: Collection[str] = ()) -> T
         _check_shape(lazy, name)
         return pl.read_parquet(path, glob=False, hive_partitioning=False)
 
-    return polars_table(_guarded(read, name, "Parquet"), Place(name), text_columns)
+    return _table(_guarded(read, name, "Parquet"), name, request)
 
 
-def read_arrow(path: Path, name: str, text_columns: Collection[str] = ()) -> Table:
-    """An Arrow file or stream as a table.
+def read_arrow(path: Path, name: str, request: Request) -> Table:
+    """An Arrow file or stream as a table; arguments as in `read_parquet`.
 
     Raises:
         DataError: The file is damaged, or would not fit the memory.
@@ -58,7 +64,13 @@ def read_arrow(path: Path, name: str, text_columns: Collection[str] = ()) -> Tab
             file.seek(0)
             return pl.read_ipc(file)
 
-    return polars_table(_guarded(read, name, "Arrow"), Place(name), text_columns)
+    return _table(_guarded(read, name, "Arrow"), name, request)
+
+
+def _table(frame: pl.DataFrame, name: str, request: Request) -> Table:
+    order = request.options.date_order or request.usual_order
+    frame = without_marks(frame, request.options.missing or ())
+    return polars_table(frame, Place(name, has_types=True), request.text_columns, order)
 
 
 def _check_shape(lazy: pl.LazyFrame, name: str) -> None:

@@ -8,20 +8,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from entrena.data.table import Column, Table
+from entrena.errors import shortened
+
 if TYPE_CHECKING:
     import polars as pl
 
-_CLOCK = r"(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)? ?([AaPp][Mm])?"
-_TIME = rf"(?:[T ]+{_CLOCK}(?:Z|UTC| ?[+-]\d{{2}}:?(?:\d{{2}})?)?)?$"
+_CLOCK = r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,9}))?)? ?([AaPp][Mm])?"
+_TIME = rf"(?:[T ]+{_CLOCK}(?:Z|UTC| ?[+-][0-9]{{2}}:?(?:[0-9]{{2}})?)?)?$"
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = (
     r"((?i:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
     r"|nov(?:ember)?|dec(?:ember)?))"
 )
-_YEAR_FIRST = r"^(\d{4})([-/.])(\d{1,2})([-/.])(\d{1,2})" + _TIME
-_YEAR_LAST = r"^(\d{1,2})([-/.])(\d{1,2})([-/.])(\d{4}|\d{2})" + _TIME
-_NAMED_MONTH = rf"^(\d{{1,2}})(?i:st|nd|rd|th)?([-/. ]) ?{_MONTH}\.?,?([-/. ])(\d{{4}}|\d{{2}})" + _TIME
-_NAMED_MONTH_FIRST = rf"^{_MONTH}( )(\d{{1,2}})(?i:st|nd|rd|th)?,?( )(\d{{4}})" + _TIME
+_YEAR_FIRST = r"^([0-9]{4})([-/.])([0-9]{1,2})([-/.])([0-9]{1,2})" + _TIME
+_YEAR_LAST = r"^([0-9]{1,2})([-/.])([0-9]{1,2})([-/.])([0-9]{4}|[0-9]{2})" + _TIME
+_NAMED_MONTH = rf"^([0-9]{{1,2}})(?i:st|nd|rd|th)?([-/. ]) ?{_MONTH}\.?,?([-/. ])([0-9]{{4}}|[0-9]{{2}})" + _TIME
+_NAMED_MONTH_FIRST = rf"^{_MONTH}( )([0-9]{{1,2}})(?i:st|nd|rd|th)?,?( )([0-9]{{4}})" + _TIME
 
 DAY_FIRST, MONTH_FIRST, YEAR_FIRST = "day_first", "month_first", "year_first"
 
@@ -142,7 +145,7 @@ def _number_of_month(part: pl.Series) -> pl.Series:
     """The numbers of a part: digits, or the name of a month."""
     import polars as pl
 
-    if part.str.contains(r"^\d*$").all():
+    if part.str.contains(r"^[0-9]*$").all():
         return part.cast(pl.Int64)
     numbers = {name: number for number, name in enumerate(_MONTHS, start=1)}
     return part.str.slice(0, 3).str.to_lowercase().replace_strict(numbers, default=None, return_dtype=pl.Int64)
@@ -237,3 +240,67 @@ def _one_of(possible: tuple[str, ...]) -> str | None:
 
 def _words(order: str) -> str:
     return order.replace("_", " ")
+
+
+def as_moments(table: Table, name: str) -> np.ndarray:
+    """A column as [rows] datetime64, NaT where missing.
+
+    Files and frames with types of their own may keep dates as texts: where one is needed, such texts are dates if all
+    of them are of one form.
+
+    Raises:
+        DataError: It holds something else, or does not show which of day and month comes first; the message names the
+            first row.
+    """
+    column = table.column(name)
+    if column.kind == "date":
+        return column.values
+    gap = np.datetime64("NaT", "us")
+    present = ~column.missing()
+    if not present.any():
+        return np.full(table.n_rows, gap)
+    moments, is_certain = np.full(table.n_rows, gap), True
+    if column.kind == "text":
+        of_level, is_certain = _moments_of(column.levels, None if table.found is None else table.found.date_order)
+        moments = np.append(of_level, gap)[column.values]
+    odd = present & np.isnat(moments)
+    # What a text file writes was looked at when it was read.
+    if is_certain and not odd.any() and table.place.has_types:
+        return moments
+    row = int((odd if odd.any() else present).argmax())
+    place = table.place
+    holds = f"{place.column(name)}, {place.row(table.file_row(row))} holds {_shown(column, row)}"
+    if not odd.any():
+        if not is_certain:
+            place.refuse(f"{holds}, where day or month may come first; --date-order says which")
+        place.refuse(f"{holds}, which was not read as a date; --date-order says how days, months and years follow")
+    place.refuse(f"{holds} where a date is needed" + (", such as 2024-12-31" if column.kind == "text" else ""))
+
+
+def _shown(column: Column, row: int) -> str:
+    value = column.levels[column.values[row]] if column.kind == "text" else column.values[row].item()
+    return shortened(repr(value)) if column.kind != "nested" else "no single value"
+
+
+def _moments_of(texts: Sequence[str], usual: str | None) -> tuple[np.ndarray, bool]:
+    """[texts] the moments of texts of one form, NaT where one is no date; and whether the order is certain.
+
+    Args:
+        texts: Distinct texts.
+        usual: The order of day and month where the texts show several.
+    """
+    import polars as pl
+
+    levels = pl.Series(list(texts), dtype=pl.String).str.strip_chars()
+    pattern, order = max(_PATTERNS, key=lambda form: levels.str.contains(form[0]).sum())
+    if not levels.str.contains(pattern).any():
+        return np.full(len(texts), np.datetime64("NaT", "us")), True
+    parts, mark = _parts(levels, pattern, same_marks=order in (None, YEAR_FIRST))
+    dates = DateTexts(parts, mark, order, np.ones(len(texts), np.int64))
+    possible = [order] if order else [DAY_FIRST, MONTH_FIRST, YEAR_FIRST]
+    n_dates = {order: int((~np.isnat(dates.moments(order))).sum()) for order in possible}
+    likely = tuple(order for order in possible if n_dates[order] == max(n_dates.values()))
+    chosen = usual if usual in likely else _one_of(likely)
+    # Points mean that the day comes first.
+    is_certain = chosen is not None or mark == "."
+    return dates.moments(chosen or DAY_FIRST), is_certain

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 import zipfile
 import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from entrena.data.dialect import Dialect, Request
 from entrena.data.frames import check_names, first_line, polars_column
@@ -17,8 +20,8 @@ from entrena.data.number_marks import NumberMarks, find_number_marks
 from entrena.data.packed import PIECE
 from entrena.data.rows import place_without, rows_without_values, without_rows, words_for_blank
 from entrena.data.sample import MOST_ROWS
-from entrena.data.table import Table, texts_of
-from entrena.data.texts import Meanings, encode, encode_target
+from entrena.data.table import Column, Table, texts_of
+from entrena.data.texts import TIMES_OF_DAY, Meanings, encode, encode_target
 from entrena.errors import DataError, shortened
 
 if TYPE_CHECKING:
@@ -30,6 +33,12 @@ OLD_EXCEL = b"\xd0\xcf\x11\xe0"
 # A cell that holds something, `<c r="AB12" s="1" t="s"><v>`: one without content ends in `/>`.
 _CELL = re.compile(rb'<(?:\w+:)?c(?:\s[^>]*)?\sr="([A-Z]{1,3})(\d{1,7})"[^>]*(?<!/)>')
 _LONGEST_TAG = 512
+
+# So many other sheets are named where the first is no table.
+_MOST_SHEETS = 3
+
+# Day 0, as calamine and as others count.
+_DAYS_OF_TIMES = (datetime.date(1899, 12, 30), datetime.date(1899, 12, 31))
 
 
 def is_excel(path: Path) -> bool:
@@ -61,7 +70,7 @@ def read_excel(path: Path, name: str, request: Request) -> Table:
             _check_archive(path, name)
     try:
         book = fastexcel.read_excel(path)
-        frame, said = _first_sheet(book, name)
+        frame, sheet = _first_sheet(book, name)
     except DataError:
         raise
     # fastexcel and calamine raise what they find, and panic on some damaged files.
@@ -70,7 +79,23 @@ def read_excel(path: Path, name: str, request: Request) -> Table:
             raise
         raise DataError(f"{name} is a damaged Excel file ({first_line(error)})") from None
     table = _table(frame, name, request)
+    n_sheets = len(book.sheet_names)
+    if not table.n_rows and n_sheets > 1:
+        raise DataError(f"{name} has columns but no rows{_other_sheets(book, sheet)}")
+    said = f"sheet '{shortened(sheet)}' of {n_sheets}" if n_sheets > 1 else ""
     return replace(table, said=", ".join(part for part in (said, table.said) if part))
+
+
+def _other_sheets(book: Any, sheet: str) -> str:
+    """Which sheet was read and which were not, as the end of a message; empty where there is one only."""
+    others = [f"'{shortened(other)}'" for other in book.sheet_names if other != sheet]
+    if not others:
+        return ""
+    listed = ", ".join(others[:_MOST_SHEETS]) + (", …" if len(others) > _MOST_SHEETS else "")
+    return (
+        f"; of its sheets only the first that holds something is read, '{shortened(sheet)}', and not {listed}: "
+        "move the one with the table to the front"
+    )
 
 
 def _check_archive(path: Path, name: str) -> None:
@@ -115,7 +140,7 @@ def _column_number(letters: bytes) -> int:
 
 
 def _first_sheet(book: Any, name: str) -> tuple[pl.DataFrame, str]:
-    """The first sheet that holds something, with the names of its first row as they are written; and which it is."""
+    """The first sheet that holds something, with the names of its first row as they are written; and its own name."""
     for sheet in book.sheet_names:
         header = book.load_sheet(sheet, header_row=None, n_rows=1, dtypes="string").to_polars()
         if not header.width:
@@ -126,8 +151,7 @@ def _first_sheet(book: Any, name: str) -> tuple[pl.DataFrame, str]:
         frame = book.load_sheet(sheet, header_row=0, schema_sample_rows=None).to_polars()
         frame.columns = names
         _check_unnamed(frame, book, sheet, name)
-        n_sheets = len(book.sheet_names)
-        return frame, f"sheet '{shortened(sheet)}' of {n_sheets}" if n_sheets > 1 else ""
+        return frame, sheet
     raise DataError(f"{name} is empty")
 
 
@@ -138,7 +162,7 @@ def _check_unnamed(frame: pl.DataFrame, book: Any, sheet: str, name: str) -> Non
         if is_nameless(column) and (len(values) or all(map(is_nameless, frame.columns))):
             begin = book.load_sheet(sheet, header_row=None, n_rows=BEGIN_ROWS, dtypes="string").to_polars()
             rows = [["" if text is None else str(text).strip() for text in row] for row in begin.rows()]
-            refuse_nameless(name, number, values.head(3).to_list(), header_hint(rows))
+            refuse_nameless(name, number, values.head(3).to_list(), header_hint(rows) + _other_sheets(book, sheet))
 
 
 def _number_marks(frame: pl.DataFrame, request: Request) -> NumberMarks:
@@ -176,7 +200,10 @@ def _table(frame: pl.DataFrame, name: str, request: Request) -> Table:
     for series in frame.iter_columns():
         column, as_text = series.name, series.name in request.text_columns
         if series.dtype != pl.String:
-            made = polars_column(series, column)
+            times = _times_of_day(series)
+            if times is not None:
+                meanings.forms.setdefault(TIMES_OF_DAY, []).append(column)
+            made = times or polars_column(series, column)
             meanings.columns[column] = texts_of(made) if as_text else made
         elif request.may_be_class(column):
             texts = encode_target(series, column, dialect, request.known_classes(column))
@@ -185,4 +212,18 @@ def _table(frame: pl.DataFrame, name: str, request: Request) -> Table:
             meanings.add(encode(series, column, dialect), dialect, as_text=as_text)
     table = meanings.table(frame.columns, place_without(name, 2, blank), dialect)
     said = (table.said, words_for_empty(len(empty)), words_for_blank(blank))
-    return replace(table, said="; ".join(filter(None, said)))
+    return replace(table, said="; ".join(filter(None, said)), found=meanings.found())
+
+
+def _times_of_day(series: pl.Series) -> Column | None:
+    """The seconds since midnight of cells that show times alone, for Excel moments of its day 0; else None."""
+    import polars as pl
+
+    if series.dtype != pl.Datetime or series.null_count() == len(series):
+        return None
+    if not series.dt.date().is_in(_DAYS_OF_TIMES).all():
+        return None
+    seconds = series.dt.time().to_physical().cast(pl.Float64).to_numpy() / 1e9
+    # Whole numbers where a text file has them as well.
+    is_whole = bool((np.floor(seconds) == seconds).all())
+    return Column(series.name, "number", seconds.astype(np.int64) if is_whole else seconds)

@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -42,6 +43,10 @@ SUFFIXES = tuple(FORMATS)
 # How the formats that can be told begin; Arrow streams begin with the mark of a message.
 _SIGNATURES = {b"PAR1": PARQUET, b"ARROW1": ARROW, b"\xff\xff\xff\xff": ARROW, OLD_EXCEL: EXCEL, ZIP: EXCEL}
 _BEGINS_WITH = {PARQUET: "PAR1", ARROW: "ARROW1", EXCEL: "the mark of a zip archive"}
+
+# Options that have no meaning in a format, for it has types of its own.
+_TYPED = ("separator", "decimal", "thousands", "encoding")
+_MEANINGLESS = {PARQUET: _TYPED, ARROW: _TYPED, JSON_LINES: _TYPED, EXCEL: ("separator", "encoding")}
 
 FOUND = ReadOptions()
 
@@ -94,6 +99,8 @@ def format_of(path: Path) -> str | None:
 
 
 def _no_such_file(source: str | Path, path: Path, other_names: tuple[str, ...]) -> str:
+    if path.is_symlink():
+        return f"{source} is a link to {shortened(os.readlink(path), 200)}, and there is no such file"
     if not path.parent.is_dir():
         return f"there is no file {source}: its folder {path.parent} does not exist"
     try:
@@ -165,13 +172,29 @@ def _read(path: Path, name: str, expected: str | None, request: Request) -> Tabl
         if expected in _BEGINS_WITH:
             raise DataError(f"{name} is not {_a(expected)} file: it does not begin with {_BEGINS_WITH[expected]}")
         actual = expected or (JSON_LINES if start.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{") else TEXT)
+    _check_options(actual, name, request.options)
     if actual == TEXT:
         return read_text(path, name, request)
     if actual == JSON_LINES:
         return read_json_lines(path, name, request)
     if actual == EXCEL:
         return read_excel(path, name, request)
-    return (read_parquet if actual == PARQUET else read_arrow)(path, name, request.text_columns)
+    return (read_parquet if actual == PARQUET else read_arrow)(path, name, request)
+
+
+def _check_options(kind: str, name: str, options: ReadOptions) -> None:
+    """Raises a UsageError for an option that means nothing in a format."""
+    for option in _MEANINGLESS.get(kind, ()):
+        if getattr(options, option) is not None:
+            raise UsageError(
+                f"--{option} says how a text file is written, and {name} is {_a(kind)} file: leave the option out"
+            )
+
+
+def options_for(source: object, options: ReadOptions) -> ReadOptions:
+    """The options that mean something for a further file, which may be in another format than the first."""
+    kind = format_of(Path(source)) if isinstance(source, str | Path) else None
+    return replace(options, **dict.fromkeys(_MEANINGLESS.get(kind or TEXT, ())))
 
 
 def _a(kind: str) -> str:

@@ -6,11 +6,13 @@ Polars is imported only for what is neither a Polars frame nor like pandas'.
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from entrena.data.dialect import ReadOptions
 from entrena.data.table import Column, Table, text_of, texts_of
 from entrena.data.texts import encode
 from entrena.data.values import NUMERIC_KINDS, Place, is_missing
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
     import polars as pl
 
 FRAME = "table"
+
+# What columns hold that no model reads.
+LISTS, BINARY = "lists or structures", "binary data"
+
+_PLACE = Place(FRAME, has_types=True)
 
 
 def is_frame(source: object) -> bool:
@@ -38,27 +45,28 @@ def _is_polars(source: object) -> bool:
     return type(source).__module__.partition(".")[0] == "polars" and hasattr(source, "collect_schema")
 
 
-def frame_table(frame: Any, *, text_columns: Collection[str] = ()) -> Table:
+def frame_table(frame: Any, *, text_columns: Collection[str] = (), date_order: str | None = None) -> Table:
     """A frame as a table; what a column is follows from its type alone.
 
     Args:
         frame: A Polars frame, lazy or not; a pandas frame or one like it; or anything with an Arrow stream.
         text_columns: Columns whose values become texts, whatever their type.
+        date_order: The order of day and month in texts that have to be dates.
 
     Raises:
         DataError: Two columns have the same name.
     """
     if _is_polars(frame):
-        return polars_table(frame.collect() if hasattr(frame, "collect") else frame, Place(FRAME), text_columns)
+        return polars_table(frame.collect() if hasattr(frame, "collect") else frame, _PLACE, text_columns, date_order)
     if hasattr(frame, "columns") and hasattr(frame, "to_numpy"):
-        return _columns_table(frame, text_columns)
+        return _columns_table(frame, text_columns, date_order)
     import polars as pl
 
     try:
         whole = pl.DataFrame(frame) if hasattr(frame, "__arrow_c_stream__") else pl.from_dataframe(frame)
     except pl.exceptions.DuplicateError:
         raise DataError(f"{FRAME}: two columns have the same name; names must differ") from None
-    return polars_table(whole, Place(FRAME), text_columns)
+    return polars_table(whole, _PLACE, text_columns, date_order)
 
 
 def check_names(names: Sequence[str], source: str) -> None:
@@ -83,11 +91,32 @@ def first_line(error: BaseException) -> str:
     return shortened(lines[0], 200) if lines else type(error).__name__
 
 
-def polars_table(frame: pl.DataFrame, place: Place, text_columns: Collection[str] = ()) -> Table:
+def polars_table(
+    frame: pl.DataFrame, place: Place, text_columns: Collection[str] = (), date_order: str | None = None
+) -> Table:
     """A Polars frame as a table."""
     check_names(frame.columns, place.source)
     columns = (polars_column(frame[name], name) for name in frame.columns)
-    return Table(tuple(texts_of(column) if column.name in text_columns else column for column in columns), place)
+    columns = (texts_of(column) if column.name in text_columns else column for column in columns)
+    return Table(tuple(columns), place, found=_found(date_order))
+
+
+def without_marks(frame: pl.DataFrame, marks: Collection[str]) -> pl.DataFrame:
+    """A frame without the values that stand for missing ones: texts, and numbers that are written so."""
+    import polars as pl
+
+    if not marks:
+        return frame
+    numbers = [float(mark) for mark in marks if re.fullmatch(r"[+-]?[0-9]*\.?[0-9]+", mark)]
+    numeric = [name for name, dtype in frame.schema.items() if dtype.is_numeric() and numbers]
+    return frame.with_columns(
+        pl.when(~pl.col(pl.String).is_in(list(marks))).then(pl.col(pl.String)),
+        *(pl.when(~pl.col(name).cast(pl.Float64).is_in(numbers)).then(pl.col(name)) for name in numeric),
+    )
+
+
+def _found(date_order: str | None) -> ReadOptions | None:
+    return None if date_order is None else ReadOptions(date_order=date_order)
 
 
 def polars_column(series: pl.Series, name: str) -> Column:
@@ -116,17 +145,19 @@ def polars_column(series: pl.Series, name: str) -> Column:
     if dtype in (pl.String, pl.Categorical, pl.Enum):
         texts = encode(series.cast(pl.String), name)
         return Column(name, "text", texts.codes, tuple(texts.levels.to_list()))
-    return Column(name, "nested", series.is_not_null().to_numpy())
+    nested = dtype.is_nested()
+    what = LISTS if nested else BINARY if dtype == pl.Binary else f"values of type {dtype}"
+    return Column(name, "nested", series.is_not_null().to_numpy(), (what,))
 
 
-def _columns_table(frame: Any, text_columns: Collection[str]) -> Table:
+def _columns_table(frame: Any, text_columns: Collection[str], date_order: str | None) -> Table:
     names = [str(key) for key in frame.columns]
     check_names(names, FRAME)
     columns = []
     for name, key in zip(names, frame.columns, strict=True):
         column = _column(frame[key], name)
         columns.append(texts_of(column) if name in text_columns else column)
-    return Table(tuple(columns), Place(FRAME))
+    return Table(tuple(columns), _PLACE, found=_found(date_order))
 
 
 def _column(series: Any, name: str) -> Column:
@@ -212,8 +243,9 @@ def _objects(values: np.ndarray, name: str) -> Column:
     """A column of Python objects, by all of its values; texts win over numbers, nested values over all."""
     missing = np.array([is_missing(value) for value in values], bool)
     present = values[~missing]
-    if any(isinstance(value, _NESTED) or not _is_known(value) for value in present):
-        return Column(name, "nested", ~missing)
+    unknown = next((value for value in present if isinstance(value, _NESTED) or not _is_known(value)), None)
+    if unknown is not None:
+        return Column(name, "nested", ~missing, (_words_for(unknown),))
     if len(present) and all(isinstance(value, bool | np.bool_) for value in present):
         truths = present.astype(bool)
         if not missing.any():
@@ -224,13 +256,26 @@ def _objects(values: np.ndarray, name: str) -> Column:
         return Column(name, "date", _filled(moments, missing, np.datetime64("NaT", "us")))
     if len(present) and all(isinstance(value, datetime.timedelta | np.timedelta64) for value in present):
         return Column(name, "number", _filled(_seconds(present.astype("timedelta64[us]")), missing, np.nan))
+    if len(present) and all(isinstance(value, datetime.time) for value in present):
+        return Column(name, "number", _filled(np.array([_seconds_of(value) for value in present]), missing, np.nan))
     if all(_is_number(value) for value in present):
         return Column(name, "number", _filled(_numbers(present, name, missing), missing, np.nan))
     return _texts([None if gap else value for value, gap in zip(values, missing, strict=True)], name)
 
 
+def _words_for(value: object) -> str:
+    """What a column of values that no model reads holds."""
+    if isinstance(value, bytes | bytearray):
+        return BINARY
+    if isinstance(value, _NESTED):
+        return LISTS
+    kind = type(value).__name__
+    return "periods; .dt.to_timestamp() makes dates of them" if kind == "Period" else f"values of type {kind}"
+
+
 def _is_known(value: object) -> bool:
-    return isinstance(value, (str, *_MOMENTS, datetime.timedelta, np.timedelta64)) or _is_number(value)
+    known = (str, *_MOMENTS, datetime.time, datetime.timedelta, np.timedelta64)
+    return isinstance(value, known) or _is_number(value)
 
 
 def _is_number(value: object) -> bool:
@@ -247,8 +292,7 @@ def _numbers(present: np.ndarray, name: str, missing: np.ndarray) -> np.ndarray:
     except OverflowError:
         rows = np.flatnonzero(~missing)
         row = next(int(rows[at]) for at, value in enumerate(present) if abs(value) > 1e308)
-        place = Place(FRAME)
-        place.refuse(f"{place.column(name)}, {place.row(row)} holds a number beyond the range of float64")
+        _PLACE.refuse(f"{_PLACE.column(name)}, {_PLACE.row(row)} holds a number beyond the range of float64")
 
 
 def _filled(values: np.ndarray, missing: np.ndarray, gap: Any) -> np.ndarray:
@@ -264,6 +308,10 @@ def _moment(value: Any) -> np.datetime64:
     if isinstance(value, datetime.datetime):
         return np.datetime64(value.replace(tzinfo=None), "us")
     return np.datetime64(value, "us")
+
+
+def _seconds_of(time: datetime.time) -> float:
+    return time.hour * 3600 + time.minute * 60 + time.second + time.microsecond / 1e6
 
 
 def _texts(values: list[Any], name: str) -> Column:

@@ -94,7 +94,7 @@ def words_for_empty(n_columns: int) -> str:
 
 def _is_number(text: str) -> bool:
     """Whether a name is a number, with any mark that stands in or between numbers."""
-    return re.fullmatch(r"[+-]?[\d.,;|]*\d[\d.,;|]*([eE][+-]?\d+)?", text) is not None
+    return re.fullmatch(r"[+-]?[0-9.,;|]*[0-9][0-9.,;|]*([eE][+-]?[0-9]+)?", text) is not None
 
 
 def title_hint(path: Path, dialect: Dialect) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from entrena.data.dialect import Dialect, Request
-from entrena.data.frames import check_names, first_line, polars_column
+from entrena.data.frames import check_names, first_line, polars_column, without_marks
 from entrena.data.limits import DEEPEST_NESTING, MOST_COLUMNS, VALUE_BYTES, check_size, most_bytes
 from entrena.data.survey import check_lines, pieces, survey
 from entrena.data.table import Table, texts_of
@@ -49,7 +50,7 @@ def read_json_lines(path: Path, name: str, request: Request) -> Table:
         raise DataError(f"{name} cannot be read as JSON lines ({first_line(error)})") from None
     if frame.height != n_lines:
         _refuse_line(path, name)
-    return _table(frame, Place(name), request)
+    return _table(frame, Place(name, has_types=True), request)
 
 
 def _check_shape(path: Path, name: str) -> int:
@@ -84,12 +85,19 @@ def _refuse_line(path: Path, name: str) -> None:
     """Raises a DataError that names the first line that is no object."""
     import json
 
+    number = 0
+
+    def refuse(constant: str) -> NoReturn:
+        raise DataError(f"{name}: line {number:,} holds {constant}, which JSON does not have; write null")
+
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
             try:
-                value = json.loads(line)
+                value = json.loads(line, parse_constant=refuse)
+            except DataError:
+                raise
             except ValueError as error:
                 raise DataError(f"{name}: line {number:,} is no JSON ({first_line(error)})") from None
             except RecursionError:
@@ -107,6 +115,7 @@ def _table(frame: pl.DataFrame, place: Place, request: Request) -> Table:
 
     check_names(frame.columns, place.source)
     options = request.options
+    frame = without_marks(frame, options.missing or ())
     dialect = Dialect(marks=options.missing or (), date_order=options.date_order, usual_order=request.usual_order)
     meanings = Meanings()
     for name in frame.columns:
@@ -116,4 +125,4 @@ def _table(frame: pl.DataFrame, place: Place, request: Request) -> Table:
         else:
             column = polars_column(series, name)
             meanings.columns[name] = texts_of(column) if as_text else column
-    return meanings.table(frame.columns, place, dialect)
+    return replace(meanings.table(frame.columns, place, dialect), found=meanings.found())

@@ -20,7 +20,7 @@ _FIRST = frozenset("+-.0123456789")
 _GAP = rf"[{SPACES}]*"
 _ANY_UNIT = re.compile("|".join(map(re.escape, UNITS)))
 _BRACKETS = rf"^\({_GAP}([^()+-]+?){_GAP}\)$"
-_DIGITS = re.compile(rf"[+-]?[\d.,'\u2019{SPACES}]*\d[\d.,]*(?:[eE][+-]?\d+)?")
+_DIGITS = re.compile(rf"[+-]?[0-9.,'\u2019{SPACES}]*[0-9][0-9.,]*(?:[eE][+-]?[0-9]+)?")
 
 
 def _before(unit: str) -> str:

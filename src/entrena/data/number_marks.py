@@ -16,20 +16,20 @@ _SHARE_OF_NUMBERS = 0.9
 _A_HANDFUL = 10
 
 _SPACE = f"[{SPACES}]"
-_LOOKS_LIKE_A_NUMBER = re.compile(rf"[+-]?[\d.,'\u2019{SPACES}]*\d[\d.,]*(?:[eE][+-]?\d+)?")
+_LOOKS_LIKE_A_NUMBER = re.compile(rf"[+-]?[0-9.,'\u2019{SPACES}]*[0-9][0-9.,]*(?:[eE][+-]?[0-9]+)?")
 
 
 def _decimal(mark: str) -> re.Pattern[str]:
-    return re.compile(rf"[+-]?\d*{mark}\d+(?:[eE][+-]?\d+)?|[+-]?\d+{mark}")
+    return re.compile(rf"[+-]?[0-9]*{mark}[0-9]+(?:[eE][+-]?[0-9]+)?|[+-]?[0-9]+{mark}")
 
 
 def _one_group(mark: str) -> re.Pattern[str]:
-    return re.compile(rf"[+-]?[1-9]\d{{0,2}}{mark}\d{{3}}")
+    return re.compile(rf"[+-]?[1-9][0-9]{{0,2}}{mark}[0-9]{{3}}")
 
 
 def _groups(mark: str, decimal: str) -> re.Pattern[str]:
-    several = rf"(?:{mark}\d{{3}}){{2,}}(?:{decimal}\d+)?"
-    return re.compile(rf"[+-]?[1-9]\d{{0,2}}(?:{several}|(?:{mark}\d{{3}})+{decimal}\d+)")
+    several = rf"(?:{mark}[0-9]{{3}}){{2,}}(?:{decimal}[0-9]+)?"
+    return re.compile(rf"[+-]?[1-9][0-9]{{0,2}}(?:{several}|(?:{mark}[0-9]{{3}})+{decimal}[0-9]+)")
 
 
 _MARKS = {",": ",", ".": r"\."}
@@ -37,7 +37,7 @@ _DECIMAL = {mark: _decimal(pattern) for mark, pattern in _MARKS.items()}
 _ONE_GROUP = {mark: _one_group(pattern) for mark, pattern in _MARKS.items()}
 _GROUPS = {",": _groups(",", r"\."), ".": _groups(r"\.", ",")}
 _OTHER_GROUPS = {
-    mark: re.compile(rf"[+-]?[1-9]\d{{0,2}}(?:{pattern}\d{{3}})+(?:[.,]\d+)?")
+    mark: re.compile(rf"[+-]?[1-9][0-9]{{0,2}}(?:{pattern}[0-9]{{3}})+(?:[.,][0-9]+)?")
     for mark, pattern in (("'", "['\u2019]"), (" ", _SPACE))
 }
 _NO_NUMBERS = frozenset((*MARKS, *MARKS_AMONG_NUMBERS))

@@ -12,9 +12,10 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from entrena.data.dates import as_moments
 from entrena.data.hints import hint_for
 from entrena.data.table import Column, Table, as_numbers
-from entrena.errors import DataError, UsageError, did_you_mean
+from entrena.errors import DataError, UsageError, did_you_mean, shortened
 
 Role = Literal["number", "boolean", "category", "date", "text", "identifier", "weight", "group", "time", "ignore"]
 
@@ -77,9 +78,13 @@ def check_roles(given: Mapping[str, str], names: Sequence[str], source: str) -> 
     roles: dict[str, Role] = {}
     for name, role in given.items():
         if role not in get_args(Role):
-            raise UsageError(f"role of '{name}': unknown name '{role}': {did_you_mean(str(role), get_args(Role))}")
+            raise UsageError(
+                f"role of '{shortened(name)}': unknown name '{role}': {did_you_mean(str(role), get_args(Role))}"
+            )
         if name not in names:
-            raise UsageError(f"{source}: there is no column '{name}' to give a role; {did_you_mean(name, names)}")
+            raise UsageError(
+                f"{source}: there is no column '{shortened(name)}' to give a role; {did_you_mean(name, names)}"
+            )
         roles[name] = role  # type: ignore[assignment]
     return roles
 
@@ -106,12 +111,14 @@ def infer_roles(table: Table, given: Mapping[str, Role], n_rows: int) -> tuple[C
         elif table.is_array:
             roles.append(ColumnRole(name, "number", "an array"))
         else:
-            roles.append(ColumnRole(name, *_infer(table, name, n_rows), hint=hint_for(table, name)))
+            role, reason = _infer(table, name, n_rows)
+            hint = hint_for(table, name, left_out=role not in INPUT_ROLES)
+            roles.append(ColumnRole(name, role, reason, hint))
     if not any(role.is_input for role in roles):
-        told = ", ".join(f"'{role.name}' ({role.role}: {role.reason})" for role in roles[:5])
+        told = ", ".join(f"'{shortened(role.name)}' ({role.role}: {role.reason})" for role in roles[:5])
         raise DataError(
             f"{table.place.source}: no column is left to predict from: {told}; "
-            f"--role '{roles[0].name}=category' (or number) uses one all the same"
+            f"--role '{shortened(roles[0].name)}=category' (or number) uses one all the same"
         )
     return tuple(roles)
 
@@ -140,7 +147,7 @@ def roles_by_kind(table: Table) -> tuple[ColumnRole, ...]:
     of_kind: dict[str, Role] = {"number": "number", "boolean": "boolean", "text": "category", "date": "date"}
     for column in table.columns:
         if column.kind == "nested":
-            table.place.refuse(f"{table.place.column(column.name)} holds lists or structures, which cannot be used")
+            table.place.refuse(f"{table.place.column(column.name)} holds {_words_for(column)}, which cannot be used")
     return tuple(ColumnRole(column.name, of_kind[column.kind], "by its type") for column in table.columns)
 
 
@@ -151,7 +158,7 @@ def _infer(table: Table, name: str, n_rows: int) -> tuple[Role, str]:
         return "number", _kind_of_numbers(head.values)
     column = table.column(name)
     if column.kind == "nested":
-        return "ignore", "lists or structures"
+        return "ignore", _words_for(column)
     present = ~column.missing()
     n = int(present.sum())
     if n == 0:
@@ -163,6 +170,11 @@ def _infer(table: Table, name: str, n_rows: int) -> tuple[Role, str]:
     return column.kind, {"boolean": "true or false", "date": "dates"}[column.kind]
 
 
+def _words_for(column: Column) -> str:
+    """What a column holds that no model reads."""
+    return column.levels[0] if column.levels else "lists or structures"
+
+
 def _may_count_rows(head: np.ndarray) -> bool:
     """Whether the first rows of a column leave it open that it numbers the rows."""
     return head.dtype.kind in "iu" and len(head) == FEW_ROWS and len(np.unique(head)) == FEW_ROWS
@@ -171,7 +183,7 @@ def _may_count_rows(head: np.ndarray) -> bool:
 def _infer_number(values: np.ndarray, n_rows: int) -> tuple[Role, str]:
     if _may_count_rows(values[:FEW_ROWS]):
         span = int(values.max()) - int(values.min()) + 1
-        if span <= n_rows and len(np.unique(values)) == len(values):
+        if len(values) <= span <= n_rows and len(np.unique(values)) == len(values):
             return "identifier", "consecutive whole numbers, each once"
     return "number", _kind_of_numbers(values)
 
@@ -196,10 +208,29 @@ def _infer_text(column: Column, present: np.ndarray, n: int) -> tuple[Role, str]
 
 def _check_given(column: Column, role: Role, table: Table) -> None:
     """Raises where the values cannot be what the user says; `number` is checked where the numbers are read."""
-    if role == "date" and column.kind != "date" and not column.missing().all():
-        row = int((~column.missing()).argmax())
-        value = column.levels[column.values[row]] if column.kind == "text" else column.values[row]
-        table.place.refuse(
-            f"{table.place.column(column.name)}, {table.place.row(table.file_row(row))} holds {value!r}, which was not "
-            "read as a date; --date-order says how days, months and years follow each other"
-        )
+    if role == "date":
+        as_moments(table, column.name)
+    if role == "boolean":
+        _check_truths(column, table)
+
+
+def _check_truths(column: Column, table: Table) -> None:
+    """Raises where values given as truth values are more than two, or words for none."""
+    values = column.values[~column.missing()]
+    place = table.place
+    if column.kind == "text":
+        words = {level.strip().lower() for level in (column.levels[code] for code in np.unique(values))}
+        odd = sorted(words.difference(*_TRUTHS, ("0", "1", "nao")))
+        if not odd:
+            return
+        what = shortened(repr(odd[0])) + (" and others" if len(odd) > 1 else "")
+        what = f"holds {what}, where yes and no, true and false or the like are needed"
+    else:
+        n = len(np.unique(values))
+        if n <= 2:
+            return
+        what = f"has {n:,} different values, and truth values are two"
+    place.refuse(
+        f"{place.column(column.name)} {what}; --role {shortened(column.name)}="
+        f"{'number' if column.kind == 'number' else 'category'} takes them as they are"
+    )

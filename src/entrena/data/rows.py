@@ -7,8 +7,9 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -178,16 +179,35 @@ def _comment_hint(fields: list[str]) -> str:
 
 def _rows(path: Path, name: str, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
     """The file's rows as the user counts them, read by Python's own reader: slow, and it says what is wrong."""
-    number = 0
+    number = n_lines = 0
+    reader: Any = None
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = reader_of(file, dialect.separator, dialect.quote, strict=True)
             for number, fields in enumerate(reader, start=1):
                 yield number, fields
+                n_lines = reader.line_num
     except csv.Error as error:
-        what = f"a quote is not closed, or {error}" if "field limit" in str(error) else str(error)
-        raise DataError(f"{name}: row {number + 1} is malformed: {what}") from None
+        what = str(error)
+        is_behind = "expected after" in what  # the next quote was taken for the end
+        if reader is not None and dialect.quote and (reader.line_num > n_lines + 1 or not is_behind):
+            line = _open_quote(path, dialect.quote, n_lines + 1, reader.line_num - is_behind)
+            what = f"the quote that opens in line {line:,} is not closed; close it, or delete it"
+        raise DataError(f"{name}: row {number + 1:,} is malformed: {what}") from None
     except UnicodeDecodeError:
         raise DataError(f"{name} is no text in UTF-8") from None
     except OSError as error:
         raise DataError(f"{name} cannot be read: {error.strerror}") from None
+
+
+def _open_quote(path: Path, quote: str, first: int, last: int) -> int:
+    """The line, among those from `first` to `last`, in which a quote opens that none of them closes."""
+    found, is_open = first, False
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        for number, line in enumerate(islice(file, first - 1, last), start=first):
+            # Two quotes in a row are one within a field, or an empty one.
+            n_quotes = line.replace(2 * quote, "").count(quote)
+            if n_quotes > is_open:
+                found = number
+            is_open ^= n_quotes % 2 == 1
+    return found

@@ -186,7 +186,8 @@ def _table(
     if isinstance(source, Table):
         table = source
     elif not isinstance(source, str | Path):
-        table = frame_table(source, text_columns=text_columns)
+        date_order = options.date_order or (None if like is None else like.date_order)
+        table = frame_table(source, text_columns=text_columns, date_order=date_order)
     elif str(source) == STANDARD_INPUT:
         table = read_file(STANDARD_INPUT, options, text_columns=text_columns, like=like, targets=targets)
     else:

@@ -218,7 +218,8 @@ def as_texts(table: Table, name: str) -> Column:
     """
     column = table.column(name)
     if column.kind == "nested":
-        table.place.refuse(f"{table.place.column(name)} holds lists or structures, which cannot be used")
+        what = column.levels[0] if column.levels else "lists or structures"
+        table.place.refuse(f"{table.place.column(name)} holds {what}, which cannot be used")
     return texts_of(column)
 
 

@@ -142,6 +142,9 @@ def _table(frame: pl.DataFrame, layout: Layout, request: Request) -> Table:
     dialect = layout.dialect
     first_row = layout.header_row + 1
     frame, blank = check_rows(frame, layout.path, layout.name, dialect, layout.header_row, has_marks=bool(layout.marks))
+    if not frame.height:
+        # A quote that opens in the header may hold all there is.
+        refuse_malformed(layout.path, layout.name, dialect)
     place = place_without(layout.name, first_row, blank)
     repeated = repeated_header(frame)
     if repeated is not None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # After so many columns that turned out to be something else, all are read as texts.
 MOST_SURPRISES = 6
 
-_DOES_NOT_FIT = re.compile(r"could not parse `(.*)` as dtype `\w+` at column .*\(column number (\d+)\)", re.DOTALL)
+_DOES_NOT_FIT = re.compile(r"could not parse `(.*)` as dtype `\w+` at column .*\(column number ([0-9]+)\)", re.DOTALL)
 
 
 def parse(layout: Layout) -> tuple[pl.DataFrame | None, Layout]:
@@ -79,7 +79,7 @@ def _surprised(layout: Layout, number: int, field: str, n_surprises: int) -> Lay
     if layout.dialect.is_missing(text) and field not in layout.marks and has_room:
         return replace(layout, marks=(*layout.marks, field))
     decimal = re.escape(layout.dialect.decimal)
-    is_float = re.fullmatch(rf"[+-]?(\d+({decimal}\d*)?|{decimal}\d+)([eE][+-]?\d+)?", field)
+    is_float = re.fullmatch(rf"[+-]?([0-9]+({decimal}[0-9]*)?|{decimal}[0-9]+)([eE][+-]?[0-9]+)?", field)
     if is_float and layout.types[number] == pl.Int64:
         types = [*layout.types]
         types[number] = pl.Float64()

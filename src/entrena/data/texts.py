@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from entrena.data.dates import DateTexts, choose_order, date_texts, order_shown, times_of_day
-from entrena.data.dialect import MARKS, MARKS_AMONG_NUMBERS, SPACES, Dialect
+from entrena.data.dialect import MARKS, MARKS_AMONG_NUMBERS, SPACES, Dialect, ReadOptions
 from entrena.data.number_forms import plain_numbers
 from entrena.data.table import Column, Table
 from entrena.data.values import Place
@@ -26,11 +26,13 @@ _MOST_NAMES = 3
 _MOST_CLASSES = 20
 _FEWEST_ROWS = 2
 
+TIMES_OF_DAY = "times of day in seconds"
+
 _TRUTHS = ("true", "false")
 
 _INFINITE = r"^[+-]?(?i:inf|infinity)$"
-_WHOLE = r"^[+-]?\d+$"
-_LEADING_ZERO = r"^[+-]?0\d+$"
+_WHOLE = r"^[+-]?[0-9]+$"
+_LEADING_ZERO = r"^[+-]?0[0-9]+$"
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +44,14 @@ class Texts:
         codes: [rows] int32, each row's level; −1 where the value is missing.
         levels: The distinct texts.
         marks: The texts that stood for a missing value.
+        classes: The levels that would stand for a missing value in other columns, and are classes of a target here.
     """
 
     name: str
     codes: np.ndarray
     levels: pl.Series
     marks: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
 
     def counts(self) -> np.ndarray:
         """[levels] how many rows each level has."""
@@ -78,6 +82,7 @@ class Meanings:
         dates: Those whose dates wait for the order of day and month.
         marks: The texts that stood for missing values, in all columns.
         forms: What was read as numbers or as times, and the columns that were.
+        classes: The columns of texts with classes that elsewhere stand for missing values.
         date_order: The order of day and month once it is chosen, where the columns show one.
     """
 
@@ -85,6 +90,7 @@ class Meanings:
     dates: list[tuple[Texts, DateTexts]] = field(default_factory=list)
     marks: dict[str, None] = field(default_factory=dict)
     forms: dict[str, list[str]] = field(default_factory=dict)
+    classes: list[Texts] = field(default_factory=list)
     date_order: str | None = None
 
     def add(self, texts: Texts, dialect: Dialect, *, as_text: bool = False, only_dates: bool = False) -> None:
@@ -109,6 +115,8 @@ class Meanings:
                 self.dates.append((texts, dates))
                 return
             column = self._times(texts)
+        if column is None and texts.classes:
+            self.classes.append(texts)
         self.columns[texts.name] = column or _text_column(texts)
 
     def _numbers_of_a_form(self, texts: Texts, dialect: Dialect) -> Column | None:
@@ -126,7 +134,7 @@ class Meanings:
         seconds = times_of_day(texts.levels)
         if seconds is None:
             return None
-        self.forms.setdefault("times of day in seconds", []).append(texts.name)
+        self.forms.setdefault(TIMES_OF_DAY, []).append(texts.name)
         return Column(texts.name, "number", texts.spread(seconds, np.nan))
 
     def table(self, names: Sequence[str], place: Place, dialect: Dialect) -> Table:
@@ -150,8 +158,13 @@ class Meanings:
             self.columns[texts.name] = Column(texts.name, "date", texts.spread(moments, gap))
             if np.isnat(moments).any():
                 notes.append(_no_dates(texts, np.isnat(moments), place))
+        notes += map(_marks_as_classes, self.classes)
         parts = [dialect.said(tuple(self.marks), said), *notes]
         return Table(tuple(self.columns[name] for name in names), place, said="; ".join(filter(None, parts)))
+
+    def found(self) -> ReadOptions | None:
+        """What is to be remembered of a source that has numbers of its own: the order of its dates, if it shows one."""
+        return None if self.date_order is None else ReadOptions(date_order=self.date_order)
 
 
 def _named(names: Sequence[str]) -> str:
@@ -165,6 +178,16 @@ def _no_dates(texts: Texts, is_none: np.ndarray, place: Place) -> str:
     first = shortened(texts.levels[int(texts.codes[rows[0]])], 30)
     values = "1 value is no date" if len(rows) == 1 else f"{len(rows):,} values are no dates"
     return f"{shortened(texts.name)}: {values} ({place.row(int(rows[0]))}: '{first}')"
+
+
+def _marks_as_classes(texts: Texts) -> str:
+    """What is said of classes that may have been meant as missing values."""
+    named = " and ".join(f"'{shortened(text)}'" for text in texts.classes)
+    # A text that begins like an option has to stick to its own.
+    words = " ".join(f"--missing{'=' if text.startswith('-') else ' '}{text}" for text in texts.classes)
+    if len(texts.classes) == 1:
+        return f"{named} is a class of {shortened(texts.name)}: {words} if it means missing"
+    return f"{named} are classes of {shortened(texts.name)}: {words} if they mean missing"
 
 
 def encode(series: pl.Series, name: str, dialect: Dialect | None = None) -> Texts:
@@ -204,17 +227,28 @@ def encode_target(series: pl.Series, name: str, dialect: Dialect, known: Collect
         known: The classes that a model knows: then the marks among these are classes.
     """
     usual = encode(series, name, dialect)
-    if not usual.marks:
-        return usual
     if known is not None:
         classes = [mark for mark in usual.marks if mark in known]
+    elif not usual.marks:
+        return _with_doubts(usual, [])
     elif _numbers(usual, dialect, {}) or _truths(usual) or date_texts(usual.levels, usual.counts):
         return usual
     else:
         classes = _marks_that_are_classes(encode(series, name, replace(dialect, marks=())), usual.marks)
-    if not classes:
-        return usual
-    return encode(series, name, replace(dialect, marks=tuple(mark for mark in usual.marks if mark not in classes)))
+    if classes:
+        marks = tuple(mark for mark in usual.marks if mark not in classes)
+        usual = encode(series, name, replace(dialect, marks=marks))
+    return usual if known is not None else _with_doubts(usual, classes)
+
+
+def _with_doubts(texts: Texts, marks: Collection[str]) -> Texts:
+    """Texts with the classes that may have been meant as missing values; among other signs, `-` is none of these."""
+    if len(texts.levels) > _MOST_CLASSES:
+        return texts
+    levels = texts.levels.to_list()
+    are_signs = all(re.fullmatch(r"[^\w\s]+|0", level) for level in levels)
+    classes = (level for level in levels if level in marks or level.lower() in MARKS_AMONG_NUMBERS)
+    return texts if are_signs else replace(texts, classes=tuple(classes))
 
 
 def _marks_that_are_classes(texts: Texts, marks: Collection[str]) -> list[str]:
@@ -284,11 +318,11 @@ def _numbers(texts: Texts, dialect: Dialect, marks: dict[str, None]) -> Column |
 
 def _number_pattern(dialect: Dialect) -> str:
     decimal = re.escape(dialect.decimal)
-    plain = rf"(?:\d+(?:{decimal}\d*)?|{decimal}\d+)(?:[eE][+-]?\d+)?"
+    plain = rf"(?:[0-9]+(?:{decimal}[0-9]*)?|{decimal}[0-9]+)(?:[eE][+-]?[0-9]+)?"
     if not dialect.thousands:
         return rf"^[+-]?{plain}$"
     mark = f"[{_thousands_class(dialect.thousands)}]"
-    return rf"^[+-]?(?:{plain}|[1-9]\d{{0,2}}(?:{mark}\d{{3}})+(?:{decimal}\d*)?)$"
+    return rf"^[+-]?(?:{plain}|[1-9][0-9]{{0,2}}(?:{mark}[0-9]{{3}})+(?:{decimal}[0-9]*)?)$"
 
 
 def _thousands_class(mark: str) -> str:

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from entrena.errors import DataError
+from entrena.errors import DataError, shortened
 
 # Rows are looked at and copied in pieces of about this many values, so that no second array of the data's size is made.
 BLOCK_VALUES = 2**19
@@ -32,11 +32,13 @@ class Place:
         source: A file's name, `digits`, `array`.
         first_row: The number that the user gives to the first row: 2 in a CSV file, whose header is row 1.
         target: Whether the column is a target.
+        has_types: Whether the source has types of its own, so that a text is no number that was written oddly.
     """
 
     source: str
     first_row: int = 1
     target: bool = False
+    has_types: bool = False
 
     def refuse(self, text: str) -> NoReturn:
         """Raises the DataError with the source in front."""
@@ -48,7 +50,7 @@ class Place:
 
     def column(self, name: str) -> str:
         """`column 'age'` or `target 'price'`."""
-        return f"{'target' if self.target else 'column'} '{name}'"
+        return f"{'target' if self.target else 'column'} '{shortened(name)}'"
 
     def refuse_missing(self, name: str, count: int, first: int) -> NoReturn:
         """Raises for values that are missing.
@@ -75,7 +77,7 @@ class Place:
             index: Its row, from 0.
             others: Further columns that hold text.
         """
-        listed = ", ".join(f"'{other}'" for other in others)
+        listed = ", ".join(f"'{shortened(other)}'" for other in others)
         more = f" (so do {listed})" if listed else ""
         shown = _shown(value)
         if self.target:
@@ -84,6 +86,8 @@ class Place:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, np.generic) and value.dtype.kind in NUMERIC_KINDS:
+        value = value.item()
     text = repr(value) if isinstance(value, str) else f"{value} ({type(value).__name__})"
     return text if len(text) <= 60 else text[:57] + "…"
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from entrena.data.table import Table
-from entrena.errors import shortened
+from entrena.data.dates import as_moments
+
+__all__ = ["PARTS", "as_moments", "date_parts"]
 
 # What a date gives to the network, each one number: only those that vary in the training rows.
 PARTS = ("year", "month", "day", "weekday", "hour", "minute")
@@ -47,23 +48,3 @@ def date_parts(moments: np.ndarray, parts: Sequence[str] = PARTS) -> tuple[np.nd
         numbers[absent] = np.nan
         found.append(numbers)
     return tuple(found)
-
-
-def as_moments(table: Table, name: str) -> np.ndarray:
-    """A column as [rows] datetime64, NaT where missing.
-
-    Raises:
-        DataError: It holds something else; the message names the first row.
-    """
-    column = table.column(name)
-    if column.kind == "date":
-        return column.values
-    present = ~column.missing()
-    if not present.any():
-        return np.full(table.n_rows, np.datetime64("NaT", "us"))
-    row = int(present.argmax())
-    value = column.levels[column.values[row]] if column.kind == "text" else column.values[row].item()
-    place = table.place
-    place.refuse(
-        f"{place.column(name)}, {place.row(table.file_row(row))} holds {shortened(repr(value))} where a date is needed"
-    )
