@@ -11,7 +11,7 @@ import numpy as np
 from entrena.network.dropout import update_words
 from entrena.training import rates
 from entrena.training.compilation import find_device
-from entrena.training.order import NO_EXAMPLE, ORDERS, batch_weights, batches
+from entrena.training.order import NO_EXAMPLE, ORDERS, batch_weights, batches, n_batches
 from entrena.training.parts import TrainingPart
 from entrena.training.plan import Plan
 from entrena.training.program import Block, Together
@@ -137,9 +137,10 @@ class Show:
             epoch_sequence(plan, self._rows, epoch)[first : first + place.n_updates * plan.batch_size]
             for epoch in range(place.epoch, place.epoch + place.n_epochs)
         ]
-        tables = [_pad(batches(sequence, plan.batch_size), shape.updates) for sequence in sequences]
-        tables += [np.full_like(tables[0], NO_EXAMPLE)] * (shape.epochs - place.n_epochs)
-        return Shown(sequences, np.stack(tables))
+        table = np.full((*shape, plan.batch_size), NO_EXAMPLE, np.int32)
+        for of_epoch, sequence in zip(table, sequences, strict=False):
+            of_epoch[: n_batches(len(sequence), plan.batch_size)] = batches(sequence, plan.batch_size)
+        return Shown(sequences, table)
 
     def weights(self, place: Place, shown: Shown) -> Any:
         """The coefficients of a call's examples, [epochs, updates, batch]; on the device where they serve again."""
@@ -183,10 +184,6 @@ def _weights(plan: Plan, order: np.ndarray, example_weight: np.ndarray | None) -
             row[shown[shown >= 0]] = coefficients[shown >= 0]
         weights = table
     return weights.reshape(order.shape)
-
-
-def _pad(table: np.ndarray, n_updates: int) -> np.ndarray:
-    return np.pad(table, ((0, n_updates - len(table)), (0, 0)), constant_values=NO_EXAMPLE)
 
 
 def in_sequence(losses: np.ndarray, sequence: np.ndarray, by_row: bool) -> np.ndarray:

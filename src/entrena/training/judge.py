@@ -59,6 +59,7 @@ class Seen(NamedTuple):
         validation_z: [epochs, blocks, block_rows, outputs].
         validation_losses: [epochs, blocks, block_rows].
         state_after: The state after an epoch of the call; asked for when it is needed, because that may be a copy.
+        params_after: Its weights alone.
     """
 
     losses: np.ndarray
@@ -66,6 +67,7 @@ class Seen(NamedTuple):
     validation_z: np.ndarray
     validation_losses: np.ndarray
     state_after: Callable[[int], State]
+    params_after: Callable[[int], Params]
 
 
 class _Position(NamedTuple):
@@ -151,7 +153,7 @@ class Judge:
                 self.at = self.at._replace(state=partial(seen.state_after, e), update=after, losses=losses)
                 break
             progress = self._progress(place, sequences[e], float(rates[e, place.n_updates - 1]), seen, e)
-            self._judge(progress, partial(seen.state_after, e))
+            self._judge(progress, partial(seen.state_after, e), partial(seen.params_after, e))
             if self.is_done:
                 break
         if self.is_done:
@@ -239,7 +241,7 @@ class Judge:
         loss = self.loss_unit * float(np.average(losses, weights=self.validation.weight))
         return loss, self.validation.score(z) if np.isfinite(z).all() else float("nan")
 
-    def _judge(self, progress: Progress, state: Callable[[], State]) -> None:
+    def _judge(self, progress: Progress, state: Callable[[], State], params: Callable[[], Params]) -> None:
         """Takes a look: is it the best, is it the last? Then shows it to who watches."""
         plan, epoch = self.plan, progress.epoch
         best, best_params = self.at.best, self.at.best_params
@@ -250,7 +252,7 @@ class Judge:
                 value = -sign(plan.scoring) * progress.score
             better = best.better(epoch, value)
             if better is not best:
-                best, best_params = better, state().params
+                best, best_params = better, params()
         if why is not None:
             self.ended = ("diverged", why)
         elif epoch < plan.max_epochs and out_of_patience(best, epoch, plan.patience):

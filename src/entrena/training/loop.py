@@ -26,7 +26,7 @@ from entrena.training.compilation import find_device, precision, use_compilation
 from entrena.training.judge import Judge, Seen, Training
 from entrena.training.parts import TrainingPart, ValidationPart, padded, validation_shape, without_weight_zero
 from entrena.training.plan import Plan, round_up, updates_a_call
-from entrena.training.program import Data, Result, State, Together, call, initial_state
+from entrena.training.program import Data, Result, Together, call, initial_state
 from entrena.training.seeds import generator
 from entrena.training.watching import UNWATCHED, OnLook, Watchers
 
@@ -213,8 +213,10 @@ class _Run:
                 continue
             at = None if self.together is None else slot
             losses, squared, z, validation = seen if at is None else [each[at] for each in seen]
-            state_after = partial(_state_after, result, now.place.n_epochs, at)
-            own = Seen(losses, squared, z, validation, state_after)
+            state_after = partial(_tree_after, result.state, result.snapshots, now.place.n_epochs, at)
+            snapshots = None if result.snapshots is None else result.snapshots.params
+            params_after = partial(_tree_after, result.state.params, snapshots, now.place.n_epochs, at)
+            own = Seen(losses, squared, z, validation, state_after, params_after)
             self.judges[number].look(now.place, now.sequences[slot], now.rates[slot], own)
         is_interrupted = self.interrupted()
         for judge in self.judges:
@@ -273,10 +275,9 @@ class _Run:
         return jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *trees)
 
 
-def _state_after(result: Result, n_epochs: int, slot: int | None, e: int) -> State:
-    """The state after an epoch of a call; that of one of several networks as a copy of its own."""
-    if result.snapshots is None or e == n_epochs - 1:
-        state = result.state
-    else:
-        state = jax.tree.map(lambda leaf: np.asarray(leaf)[e], result.snapshots)
-    return state if slot is None else jax.tree.map(lambda leaf: np.asarray(leaf)[slot].copy(), state)
+def _tree_after(last: Any, snapshots: Any, n_epochs: int, slot: int | None, e: int) -> Any:
+    """State or weights after an epoch of a call; those of one of several networks as a copy of its own."""
+    tree = last
+    if snapshots is not None and e < n_epochs - 1:
+        tree = jax.tree.map(lambda leaf: np.asarray(leaf)[e], snapshots)
+    return tree if slot is None else jax.tree.map(lambda leaf: np.asarray(leaf)[slot].copy(), tree)
