@@ -78,7 +78,7 @@ class OnData:
         epochs: [splits, variants] epochs that were run.
         level: A score's loss that all variants reach on the way: the worst of their mean last losses.
         epochs_to_level: [splits, variants] after how many epochs; NaN where never.
-        outcomes: [splits][variants] how each ended.
+        outcomes: For each split how each variant ended.
     """
 
     data: str
