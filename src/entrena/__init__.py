@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from entrena.estimators import NetworkClassifier as NetworkClassifier
     from entrena.estimators import NetworkRegressor as NetworkRegressor
     from entrena.estimators import load as load
+    from entrena.finished_run import Run as Run
     from entrena.recipe import Recipe as Recipe
-    from entrena.run import Run as Run
     from entrena.run import train as train
 
 __version__ = "0.1.0"
@@ -26,7 +26,7 @@ _HOME = {
     "NetworkClassifier": "entrena.estimators",
     "NetworkRegressor": "entrena.estimators",
     "Recipe": "entrena.recipe",
-    "Run": "entrena.run",
+    "Run": "entrena.finished_run",
     "load": "entrena.estimators",
     "train": "entrena.run",
 }

@@ -22,7 +22,7 @@ from entrena.training.checkpoint import Checkpoint
 from entrena.training.compilation import find_device, precision
 from entrena.training.judge import Training
 from entrena.training.loop import Member, train_network
-from entrena.training.many import train_many
+from entrena.training.many import OnCheckpoints, train_many
 from entrena.training.parts import TrainingPart, ValidationPart, blank_table
 from entrena.training.plan import Plan, make_plan, wants_validation
 from entrena.training.program import initial_state
@@ -227,22 +227,27 @@ def fit(prepared: Prepared, watchers: Watchers = UNWATCHED, resume: Checkpoint |
 
 def fit_many(
     prepared: Sequence[Prepared],
-    on_look: Sequence[OnLook] = (),
+    watching: Sequence[Sequence[OnLook]] = (),
     interrupted: Callable[[], bool] = UNWATCHED.interrupted,
+    resume: Sequence[Checkpoint | None] = (),
+    on_checkpoints: OnCheckpoints | None = None,
 ) -> list[Fitted]:
     """Trains what was prepared, as many networks at once as this machine does best.
 
     Args:
         prepared: The networks, in any mixture of recipes.
-        on_look: Who looks on, called from several threads; for each network a function, or none at all.
+        watching: For each network who looks on, called from several threads; empty: nobody.
         interrupted: Asked between calls of the programs.
+        resume: For each network where an earlier training of it stopped, or None; empty: all begin.
+        on_checkpoints: Called from time to time, and at the end, with checkpoints by the networks' numbers.
     """
-    watching: list[list[OnLook]] = [[each] for each in on_look] or [[] for _ in prepared]
     members = [
-        Member(each.network, each.plan, each.training, each.validation, each.start, None, _loss_unit(each), watcher)
-        for each, watcher in zip(prepared, watching, strict=True)
+        Member(each.network, each.plan, each.training, each.validation, each.start, at, _loss_unit(each), watchers)
+        for each, watchers, at in zip(
+            prepared, watching or [()] * len(prepared), resume or [None] * len(prepared), strict=True
+        )
     ]
-    trained = train_many(members, interrupted=interrupted)
+    trained = train_many(members, on_checkpoints, interrupted)
     return [_fitted(each, training) for each, training in zip(prepared, trained, strict=True)]
 
 

@@ -285,3 +285,9 @@ def fingerprint(examples: Examples) -> str:
         if values is not None:
             digest.update(np.ascontiguousarray(values).tobytes())
     return digest.hexdigest()
+
+
+def own_fingerprints(job: Job, divided: Divided) -> dict[str, str]:
+    """Checksums of the validation and test rows that the user gave."""
+    parts = {"validation": divided.parts.validation, "test": divided.test}
+    return {name: fingerprint(part) for name, part in parts.items() if name in job.files and part is not None}

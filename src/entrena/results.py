@@ -19,7 +19,13 @@ from entrena.registry import Choice
 from entrena.training.bootstrap import intervals
 
 
-def compare(model: Model, prepared: Prepared, examples: Examples, metrics: Sequence[Choice] = ()) -> dict[str, Any]:
+def compare(
+    model: Model,
+    prepared: Prepared,
+    examples: Examples,
+    metrics: Sequence[Choice] = (),
+    simple: Mapping[str, np.ndarray] | None = None,
+) -> dict[str, Any]:
     """The scores of a model on held-out rows, beside those of the baselines.
 
     Args:
@@ -27,6 +33,7 @@ def compare(model: Model, prepared: Prepared, examples: Examples, metrics: Seque
         prepared: What it was trained on: the baselines are fitted to the same rows.
         examples: Held-out rows with targets.
         metrics: Further scores.
+        simple: What `simple_predictions` gave for these rows, where it is known already.
 
     Returns:
         `scores`: all scores of the network; `score`: the name of the one that leads; `models`: for `network`, `linear`
@@ -36,7 +43,8 @@ def compare(model: Model, prepared: Prepared, examples: Examples, metrics: Seque
     schema = model.schema
     assert examples.targets is not None
     truth = true_values(schema, examples.targets, examples.source)
-    predictions = {"network": model.readable(examples.inputs), **_baselines(model, prepared, examples)}
+    simple = simple_predictions(prepared, examples) if simple is None else simple
+    predictions = {"network": model.readable(examples.inputs), **simple}
     leading = metrics[0] if metrics else main_score(model.recipe, schema)
     found = intervals(
         leading,
@@ -61,9 +69,14 @@ def check_scorable(prepared: Prepared, examples: Examples | None) -> None:
             prepared.preprocessor.transform(examples.inputs.block(first, first + CHUNK_ROWS))
 
 
-def _baselines(model: Model, prepared: Prepared, examples: Examples) -> Mapping[str, np.ndarray]:
-    """What the simple models say of the examples, in the form that scores read."""
-    schema, part, preprocessor = model.schema, prepared.training, model.preprocessor
+def simple_predictions(prepared: Prepared, examples: Examples) -> Mapping[str, np.ndarray]:
+    """What the simple models say of the examples, in the form that scores read.
+
+    Args:
+        prepared: They are fitted to its training rows.
+        examples: Held-out rows.
+    """
+    schema, part, preprocessor = prepared.schema, prepared.training, prepared.preprocessor
     n_classes = None if schema.classes is None else len(schema.classes)
     inputs = part.inputs[: part.n_rows]
     truth = true_values(schema, prepared.training_targets)

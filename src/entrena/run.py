@@ -6,119 +6,46 @@ import contextlib
 import importlib
 import math
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from time import monotonic
 from time import time as clock
 from typing import Any
 
-from entrena.data import EMBEDDED, Examples, ReadOptions, Schema
+from entrena.data import EMBEDDED, ReadOptions
 from entrena.data.files import STANDARD_INPUT
 from entrena.data.frames import is_frame
 from entrena.data.sources import target_names
-from entrena.errors import DataError, EntrenaError, RunError, UsageError
-from entrena.fitting import Fitted, Prepared, fit, prepare, refit
+from entrena.errors import DataError, RunError, UsageError
+from entrena.finished_run import HeldOut, Run, held_out, run_of, save_run
+from entrena.fitting import Fitted, Prepared, fit, prepare
 from entrena.interrupt import interrupt_as_flag
-from entrena.job import Divided, Job, absolute, check_task, checksum, divide, fingerprint, joined, read_examples
-from entrena.model import Model, check_metrics, choose_metrics
+from entrena.job import (
+    Job,
+    absolute,
+    check_task,
+    checksum,
+    divide,
+    fingerprint,
+    own_fingerprints,
+    read_examples,
+)
+from entrena.model import Model, choose_metrics
 from entrena.recipe import Recipe
-from entrena.registry import Choice
 from entrena.reporting.progress import ProgressBar
-from entrena.results import check_scorable, compare
+from entrena.results import check_scorable
 from entrena.storage import (
     HistoryWriter,
     RunDirectory,
     load_checkpoint,
     read_history,
     save_checkpoint,
-    write_history_parquet,
-    write_text,
 )
-from entrena.storage.json_text import to_json
 from entrena.training.checkpoint import Checkpoint
-from entrena.training.optimizers import own_default
-from entrena.training.stopping import Outcome
 from entrena.training.watching import OnLook, Progress, Watchers, as_watchers
 
 HEARTBEAT_SECONDS = 2.0
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Run:
-    """What came of a training run.
-
-    Attributes:
-        path: The run's directory, or None where nothing was saved.
-        recipe: The choices.
-        schema: Columns, targets, task, classes.
-        model: The trained model.
-        history: A record for each epoch: epoch, update, loss, penalty, validation_loss, score, learning_rate, seconds.
-        outcome: How the run ended, as data and as a sentence.
-        validation: Scores on the validation rows, or None without any.
-        test: Scores on the test rows, or None without any.
-        comparison: The leading score of the network beside a linear model and the guess without inputs, each with its
-            value and 95 % interval (`low`, `high`), on the test rows, else the validation rows; None without either.
-        sizes: Rows of each part: training, validation, test.
-        data: What is to be said of the data: how they were read, rows left out, rows that occur twice.
-        findings: What the run showed, each with its evidence and advice.
-    """
-
-    path: Path | None
-    recipe: Recipe
-    schema: Schema
-    model: Model
-    history: tuple[Mapping[str, Any], ...]
-    outcome: Outcome
-    validation: Mapping[str, float] | None
-    test: Mapping[str, float] | None
-    comparison: Mapping[str, Any] | None
-    sizes: Mapping[str, int]
-    data: Mapping[str, Any]
-    findings: tuple[Mapping[str, Any], ...] = ()
-
-    def __repr__(self) -> str:
-        return f"Run(path={str(self.path)!r}, outcome={self.outcome.name!r}, result={self.result})"
-
-    @property
-    def task(self) -> str:
-        """`classification` or `regression`."""
-        return self.schema.task
-
-    @property
-    def n_epochs(self) -> int:
-        """Epochs that were run."""
-        return int(self.model.facts["n_epochs"])
-
-    @property
-    def seconds(self) -> float:
-        """Training time."""
-        return float(self.model.facts["seconds"])
-
-    @property
-    def result(self) -> dict[str, Any] | None:
-        """The score to read first: its name, value and interval, and on which rows; None where all were trained on."""
-        if self.comparison is None:
-            return None
-        network = self.comparison["models"]["network"]
-        return {
-            "score": self.comparison["score"],
-            "value": network["value"],
-            "low": network["low"],
-            "high": network["high"],
-            "on": "validation" if self.test is None else "test",
-        }
-
-
-@dataclass(frozen=True, eq=False)
-class _HeldOut:
-    """The rows that are not trained on, and what is said of the data."""
-
-    validation: Examples | None
-    test: Examples | None
-    facts: Mapping[str, Any]
-    metrics: tuple[Choice, ...]
-    everything: tuple[Examples, ...]
 
 
 def train(
@@ -250,16 +177,16 @@ def _begin(
         job = replace(job, fingerprint=fingerprint(examples))
     divided = divide(recipe, job, examples, start, own["validation"], own["test"])
     if runs_dir is not None:
-        job = replace(job, fingerprints=_own_fingerprints(job, divided))
+        job = replace(job, fingerprints=own_fingerprints(job, divided))
     prepared = prepare(recipe, divided.schema, divided.parts, start=start)
     source = examples.source
-    held = _held(divided, job)
+    held = held_out(divided, job)
     check_scorable(prepared, held.test)
     del divided, examples  # the network's inputs are made: the raw rows need not stay in memory
     if runs_dir is None:
         return _train(prepared, held, None, None, callbacks)
     directory = RunDirectory.create(runs_dir, name or _short_name(source))
-    with directory, _told(directory):
+    with directory, directory.telling_failure():
         directory.write_recipe(recipe.to_toml())
         directory.write_status(
             {
@@ -273,22 +200,14 @@ def _begin(
         return _train(prepared, held, directory, None, callbacks)
 
 
-def _own_fingerprints(job: Job, divided: Divided) -> dict[str, str]:
-    parts = {"validation": divided.parts.validation, "test": divided.test}
-    return {name: fingerprint(part) for name, part in parts.items() if name in job.files and part is not None}
-
-
-def _held(divided: Divided, job: Job) -> _HeldOut:
-    metrics = choose_metrics(job.metrics)
-    check_metrics(metrics, divided.schema)
-    facts = {**divided.facts, "sizes": divided.sizes}
-    return _HeldOut(divided.parts.validation, divided.test, facts, metrics, divided.everything)
-
-
 def _resume(path: Path, data: Any, own: Mapping[str, Any], callbacks: Sequence[OnLook]) -> Run:
     directory = RunDirectory.open(path)
     with directory:
         status = directory.status()
+        kind = status.get("kind", "run")
+        if kind != "run":
+            way = "entrena compare --resume" if kind == "comparison" else "population.train(resume=…)"
+            raise RunError(f"'{directory.name}' is a {kind}, not a run: {way} goes on with it")
         if status.get("state") == "done":
             raise RunError(f"run '{directory.name}' is done: --from {directory.name} starts a new run from its weights")
         try:
@@ -324,22 +243,22 @@ def _resume(path: Path, data: Any, own: Mapping[str, Any], callbacks: Sequence[O
                 f"{examples.source}: not the data with which run '{directory.name}' began: --resume needs the same rows"
             )
         divided = divide(recipe, job, examples, start, rows["validation"], rows["test"])
-        for name, found in _own_fingerprints(job, divided).items():
+        for name, found in own_fingerprints(job, divided).items():
             if found != job.fingerprints.get(name):
                 raise DataError(f"not the {name} rows with which run '{directory.name}' began")
         prepared = prepare(recipe, divided.schema, divided.parts, start=start)
-        held = _held(divided, job)
+        held = held_out(divided, job)
         saved = load_checkpoint(directory.checkpoint_path)
         checkpoint = None if saved is None else Checkpoint.from_parts(prepared.template(), *saved)
         del divided, examples
-        with _told(directory):
+        with directory.telling_failure():
             directory.write_status({"state": "running", "error": None})
             return _train(prepared, held, directory, checkpoint, callbacks)
 
 
 def _train(
     prepared: Prepared,
-    held: _HeldOut,
+    held: HeldOut,
     directory: RunDirectory | None,
     checkpoint: Checkpoint | None,
     callbacks: Sequence[OnLook],
@@ -348,29 +267,14 @@ def _train(
     if directory is None:
         with interrupt_as_flag() as interrupted:
             fitted = fit(prepared, Watchers(callbacks, None, interrupted), checkpoint)
-        return _run_of(prepared, fitted, held, None, fitted.training.history)
+        return run_of(prepared, fitted, held, None, fitted.training.history)
     # The history's table at the end needs Polars: it is imported while the program compiles, which takes longer.
     threading.Thread(target=importlib.import_module, args=("polars",), daemon=True).start()
     fitted, history = _train_recorded(prepared, directory, checkpoint, callbacks)
     fitted.model.save(directory.model_path)  # whatever happens while it is scored
-    run = _run_of(prepared, fitted, held, directory.path, history)
-    run.model.save(directory.model_path)
-    write_history_parquet(directory.history_parquet_path, history)
-    write_text(directory.findings_path, to_json(list(run.findings), indent=2) + "\n")
-    directory.write_status(_status_at_end(run))
+    run = run_of(prepared, fitted, held, directory.path, history)
+    save_run(run, directory)
     return run
-
-
-@contextlib.contextmanager
-def _told(directory: RunDirectory) -> Iterator[None]:
-    """Writes into the run's status how it failed, if it does; the first error is the one to tell."""
-    try:
-        yield
-    except BaseException as error:
-        state = "failed" if isinstance(error, EntrenaError) else "interrupted"
-        with contextlib.suppress(EntrenaError):
-            directory.write_status({"state": state, "error": str(error) or type(error).__name__})
-        raise
 
 
 def _train_recorded(
@@ -403,67 +307,6 @@ def _with_nan(record: Mapping[str, Any]) -> dict[str, Any]:
     validated = record["validation_loss"] is not None or record["score"] is not None
     absent = () if validated else ("validation_loss", "score")
     return {name: math.nan if value is None and name not in absent else value for name, value in record.items()}
-
-
-def _run_of(
-    prepared: Prepared, fitted: Fitted, held: _HeldOut, path: Path | None, history: tuple[Mapping[str, Any], ...]
-) -> Run:
-    model, outcome = fitted.model, fitted.training.outcome
-    # The simple models stand beside the score that people read; they are fitted once.
-    leading = "validation" if held.test is None else "test"
-    parts = {"validation": held.validation, "test": held.test}
-    scores: dict[str, Any] = {
-        name: None if part is None or name == leading else model.evaluate(part, metrics=held.metrics)
-        for name, part in parts.items()
-    }
-    comparison = None
-    if (part := parts[leading]) is not None:
-        comparison = compare(model, prepared, part, held.metrics)
-        scores[leading] = comparison["scores"]
-    data = dict(held.facts)
-    facts = {**model.facts, **scores, "sizes": data.pop("sizes"), "data": data, "comparison": comparison}
-    model = replace(model, facts=facts)
-    if held.everything:
-        with interrupt_as_flag() as interrupted:
-            model = refit(model, prepared, fitted, joined(held.everything, model.schema.columns), interrupted)
-    findings = (_divergence(outcome, fitted),) if outcome.name == "diverged" else ()
-    told = scores["validation"], scores["test"], comparison, facts["sizes"], data
-    return Run(path, model.recipe, model.schema, model, history, outcome, *told, findings)
-
-
-def _divergence(outcome: Outcome, fitted: Fitted) -> dict[str, Any]:
-    """The finding of a run that diverged, with what to try: a decay that overshoots is told before the rate."""
-    plan = fitted.plan
-    rate, decay = plan.learning_rate, plan.optimizer_settings.get("weight_decay", 0.0)
-    usual = own_default(Choice(plan.structure.optimizer), "learning_rate") or rate
-    if min(rate, usual) * decay >= 1:
-        technique = "regularization.weight_decay"
-        advice = f"The decay {decay:g} times the rate {rate:g} is 1 or more: try --set weight_decay=0.1."
-    else:
-        technique = "rate.learning_rate"
-        advice = f"The rate {rate:g} is too high for this network: try --set learning_rate={min(rate / 10, usual):g}."
-    return {
-        "name": "diverged",
-        "severity": "error",
-        "place": f"epoch {fitted.training.checkpoint.epoch}",
-        "evidence": outcome.sentence,
-        "technique": technique,
-        "advice": advice,
-    }
-
-
-def _status_at_end(run: Run) -> dict[str, Any]:
-    result = run.result or {}
-    return {
-        "state": {"interrupted": "interrupted", "diverged": "failed"}.get(run.outcome.name, "done"),
-        "outcome": run.outcome.name,
-        "n_epochs": run.n_epochs,
-        "seconds": run.seconds,
-        "score_name": result.get("score"),
-        "score": result.get("value"),
-        "score_on": result.get("on"),
-        "ended": clock(),
-    }
 
 
 def _refuse_data_as_recipe(recipe: Any, data: Any) -> None:

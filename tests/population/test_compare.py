@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
+from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
 from entrena.data import read, split_rows
-from entrena.errors import RecipeError, UsageError
+from entrena.errors import DataError, RecipeError, RunError, UsageError
 from entrena.fitting import Parts, fit, prepare
 from entrena.job import Job, typed
 from entrena.population import compare
+from entrena.population.progress import Together
 from entrena.population.splits import make_splits
 from entrena.population.variants import make_variants, parse_vary
 from entrena.population.words import to_plain, verdicts
 from entrena.recipe import Recipe
+from entrena.storage import RunDirectory
 from entrena.training.seeds import generator
 
 QUICK = {"hidden": [6], "max_epochs": 4}
@@ -31,7 +38,10 @@ def made_up(n=200, seed=0, noise=0.5):
 
 
 def without_seconds(found):
-    return {**to_plain(found), "seconds": 0}
+    plain = {**to_plain(found), "seconds": 0, "path": None}
+    for result in plain["data"]:
+        result["seconds_an_epoch"] = result["seconds_to_level"] = 0
+    return plain
 
 
 def test_each_network_is_what_it_would_be_alone():
@@ -136,6 +146,55 @@ def test_less_is_better_where_it_is():
     assert means[result.best] == min(means)
     assert result.against[1 - result.best].difference.mean == pytest.approx(max(means) - min(means))
     assert result.against[1 - result.best].posterior is None
+
+
+# --- saved and resumed ------------------------------------------------------------------------------------------------
+
+
+def test_stopped_and_resumed_it_finds_the_same(monkeypatch):
+    question = {"target": "y", "recipe": {**QUICK, "max_epochs": 30, "precision": "float64"}, "seeds": 3}
+    vary = {"activation": ["relu", "tanh"], "batch_size": [8, 16]}  # two programs
+    sets = [made_up(120), made_up(150, seed=1)]
+    whole = compare(sets, vary=vary, **question, save=False)
+    assert whole.path is None and not Path("runs").exists()
+    looks = Counter()
+
+    def watch(self, number):
+        def on_look(progress):
+            looks["all"] += 1
+            if looks["all"] == 500:  # in the second data set
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(0.05)
+
+        return on_look
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Together, "watch", watch)
+        with pytest.raises(KeyboardInterrupt, match="entrena compare --resume runs/.*-comparison-two goes on with it"):
+            compare(sets, vary=vary, **question, name="two")
+    (path,) = Path("runs").iterdir()
+    assert RunDirectory(path).state() == "interrupted"
+    with pytest.raises(UsageError, match="handed in from Python"):
+        compare(resume=path)
+    with pytest.raises(DataError, match="not the data with which"):
+        compare(sets[::-1], resume=path)
+    with pytest.raises(UsageError, match="leave out vary"):
+        compare(sets, resume=path, vary=vary)
+    again = compare(sets, resume=path)
+    assert json.dumps(without_seconds(again)) == json.dumps(without_seconds(whole))
+    assert np.isfinite(again.results[0].seconds_an_epoch).all()
+    assert RunDirectory(path).state() == "done"
+    assert json.loads((path / "comparison.json").read_text())["verdicts"] == verdicts(whole)
+    with pytest.raises(RunError, match="is done"):
+        compare(sets, resume=path)
+
+
+def test_seconds_to_the_level():
+    found = compare(made_up(), target="y", recipe={**QUICK, "max_epochs": 20}, vary={"hidden": [[4], [64]]}, seeds=2)
+    (result,) = found.results
+    assert (result.seconds_an_epoch > 0).all()
+    np.testing.assert_array_equal(result.seconds_to_level, result.epochs_to_level * result.seconds_an_epoch)
+    assert result.seconds_an_epoch.max() * 20 < found.seconds
 
 
 # --- variants ---------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import Counter
 from dataclasses import replace
@@ -12,8 +13,9 @@ import pytest
 
 from entrena.training import loop, many
 from entrena.training.loop import Member, program_key, train_side_by_side
-from entrena.training.many import bytes_of, cut, groups, train_many
+from entrena.training.many import by_place, bytes_of, cut, groups, train_many
 from entrena.training.parts import TrainingPart
+from entrena.training.program import call, compiled
 from tests.training.same_run import assert_same_run, without_seconds
 
 N = 8
@@ -167,14 +169,28 @@ def test_interrupted_and_resumed_it_is_as_if_it_had_not_been(make_problem):
     halves = train_side_by_side(members, saved.append, interrupted)
     assert [half.outcome.name for half in halves] == ["stopped_by_callback", *["interrupted"] * 3]
     resumed = [replace(member, resume=one) for member, one in zip(members, saved[-1], strict=True)]
-    assert len(groups(resumed)) == 2  # the one that has ended stands elsewhere
-    again = train_many(resumed)
-    for training, first, expected in zip(again, halves, whole, strict=True):
-        # The numbers that were cut off differ, and so may the last bits.
-        assert_close(training.params, expected.params, 1e-4)
-        assert training.outcome.name == expected.outcome.name
-        epochs = [record["epoch"] for record in (*first.history, *training.history)]
-        assert epochs == list(range(1, expected.checkpoint.epoch + 1))
+    for training, first, expected in zip(train_many(resumed), halves, whole, strict=True):
+        # The one that had ended keeps its place beside the others, so that no bit differs.
+        history = without_seconds((*first.history, *training.history))
+        assert history == without_seconds(expected.history)
+        assert_same_run(replace(training, history=expected.history), expected)
+
+
+def test_what_stands_at_different_updates_is_trained_apart(make_problem, monkeypatch):
+    """As after a resumption on another machine, whose shares are others."""
+    members = members_of(make_problem(40, 15), RECIPES["adamw"], 5, precision="float64")
+    reached = []
+    for number, member in enumerate(members):
+        saved = []
+        stop = [lambda progress, last=2 + number % 2: "stop" if progress.epoch >= last else None]
+        train_side_by_side([replace(member, on_look=stop)], saved.append)
+        reached.append(replace(saved[-1][0], ended=None if number < 4 else "stopped_early"))
+    resumed = [replace(member, resume=at) for member, at in zip(members, reached, strict=True)]
+    assert by_place(range(5), resumed) == [[0, 2, 4], [1, 3]]
+    monkeypatch.setattr(many, "_n_threads", lambda _: 1)
+    for training, member, at in zip(train_many(resumed), members, reached, strict=True):
+        expected = at if at.ended else alone(member).checkpoint
+        assert_close(training.checkpoint.state, expected.state, 1e-9)
 
 
 def test_all_interrupted_and_resumed_bit_by_bit(make_problem):
@@ -218,12 +234,85 @@ def test_shares_cover_a_group_and_keep_to_the_memory(make_problem, monkeypatch):
     monkeypatch.setattr(many, "_n_threads", lambda _: 2)
     group = list(range(13))
     assert [len(share) for share in cut(group, members)] == [7, 6]
+    monkeypatch.setattr(many, "MOST_ON_A_CORE", 4)
+    assert [len(share) for share in cut(group, members)] == [4, 3, 3, 3]  # as many for each thread
+    monkeypatch.setattr(many, "MOST_ON_A_CORE", 100)
     monkeypatch.setattr(many, "MOST_BYTES", 2 * 4 * bytes_of(members))
     shares = cut(group, members)
     assert [number for share in shares for number in share] == group
     assert max(map(len, shares)) <= 4
     monkeypatch.setattr(many, "MOST_BYTES", 1)  # less than one needs: one by one
     assert [len(share) for share in cut(group, members)] == [1] * 13
+
+
+@pytest.mark.parametrize("n", [5, 12, 33])
+def test_a_run_compiles_few_programs(n, make_problem, monkeypatch):
+    """At most log₂K + 2, however many networks end at however many moments."""
+    monkeypatch.setattr(many, "_n_threads", lambda _: 2)
+    compiled.cache_clear()
+    epochs = np.random.default_rng(n).integers(1, 12, n).tolist()
+    train_many(ending_at(epochs, make_problem))
+    n_programs = compiled.cache_info().misses
+    assert 2 <= n_programs <= math.log2(n) + 2
+
+
+def test_the_estimate_of_the_memory_covers_the_states(make_problem):
+    """What the arrays of a share take in truth: states, gradients and what a call is given and returns."""
+    members = members_of(make_problem(400, 100, hidden=(64, 64)), RECIPES["adamw"], 4, max_epochs=2)
+    seen = []
+
+    def counting(structure, state, data, block, settings, together=None):
+        result = call(structure, state, data, block, settings, together)
+        leaves = jax.tree.leaves((state, block, settings, result))
+        # The best weights and the gradients are as large as the weights.
+        seen.append(
+            sum(leaf.nbytes for leaf in leaves) + 2 * sum(leaf.nbytes for leaf in jax.tree.leaves(state.params))
+        )
+        return result
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "call", counting)
+        train_side_by_side(members)
+    used, estimated = max(seen) / 4, bytes_of(members)
+    assert used <= estimated <= 4 * used
+
+
+def test_a_share_that_has_not_begun_need_not(make_problem):
+    members = members_of(make_problem(), RECIPES["adamw"], 3, max_epochs=100_000)
+    calls = Counter()
+
+    def counting(*arguments):
+        calls["of the program"] += 1
+        return call(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "call", counting)
+        patch.setattr(many, "MOST_ON_A_CORE", 1)
+        patch.setattr(many, "_n_threads", lambda _: 1)
+        found = train_many(members, interrupted=lambda: True)
+    assert [training.outcome.name for training in found] == ["interrupted"] * 3
+    assert calls["of the program"] == 0
+    for training, member in zip(found, members, strict=True):
+        assert_close(training.params, member.first().state.params, 0)
+
+
+def test_the_time_of_a_program_is_shared_among_its_networks(make_problem):
+    own, whole = {}, {}
+
+    def noting(number):
+        def on_look(progress):
+            own[number], whole[number] = progress.own_seconds, progress.seconds
+
+        return on_look
+
+    members = [
+        replace(member, on_look=(noting(number),))
+        for number, member in enumerate(members_of(make_problem(40, 15), RECIPES["adamw"], 4))
+    ]
+    train_side_by_side(members)
+    # Four that stand side by side until the end have a quarter each.
+    assert max(own.values()) == pytest.approx(min(own.values()))
+    assert 0.25 * max(whole.values()) < sum(own.values()) <= max(whole.values())
 
 
 def test_one_call_at_a_time_saves(make_problem):

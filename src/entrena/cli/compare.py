@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from entrena.cli.options import (
+    RUNS_DIR,
     DateOrder,
     Debug,
     Decimal,
@@ -15,6 +18,7 @@ from entrena.cli.options import (
     Json,
     Metric,
     Missing,
+    RunsDir,
     Separator,
     Thousands,
     metric_choices,
@@ -28,21 +32,26 @@ from entrena.cli.output import (
     open_console,
     print_facts,
     print_json,
+    print_line,
     print_table,
     score,
     score_title,
 )
+from entrena.cli.run_names import find_run
 from entrena.cli.train import parse_roles, read_recipe
+from entrena.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from entrena.population import Comparison
-    from entrena.population.compare import OnData
+
+WRITTEN = ("--separator", "--decimal", "--thousands", "--encoding", "--missing", "--date-order")
 
 
 def compare(
-    data: Annotated[list[str], typer.Argument(metavar="DATA...", help="A table, or several; or embedded sets.")],
+    data: Annotated[
+        list[str] | None, typer.Argument(metavar="DATA...", help="A table, or several; or embedded sets.")
+    ] = None,
     target: Annotated[
         list[str] | None,
         typer.Option("--target", "-t", metavar="COLUMN", help="What to predict; of several tables one for each."),
@@ -53,7 +62,9 @@ def compare(
             "--vary", metavar="KEY=A,B", help="Values of a choice of the recipe, as activation=relu,elu; repeatable."
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option(metavar="N", help="Splits, each with first weights of its own.")] = 5,
+    seeds: Annotated[
+        int | None, typer.Option(metavar="N", help="Splits, each with first weights of its own.  [default: 5]")
+    ] = None,
     folds: Annotated[
         int | None, typer.Option(metavar="K", help="A cross-validation of K parts for each seed.  [default: none]")
     ] = None,
@@ -82,14 +93,26 @@ def compare(
         str | None, typer.Option(metavar="COLUMN", help="What is held out is later than what is trained on.")
     ] = None,
     test_fraction: Annotated[
-        float, typer.Option(metavar="SHARE", help="Share of the rows that is put aside and not looked at.")
-    ] = 0.2,
+        float | None,
+        typer.Option(metavar="SHARE", help="Share of the rows that is put aside and not looked at.  [default: 0.2]"),
+    ] = None,
     separator: Separator = None,
     decimal: Decimal = None,
     thousands: Thousands = None,
     encoding: Encoding = None,
     missing: Missing = None,
     date_order: DateOrder = None,
+    html: Annotated[
+        str | None, typer.Option("--html", metavar="FILE", help="Write a page with figures, which opens offline.")
+    ] = None,
+    resume: Annotated[
+        str | None, typer.Option(metavar="COMPARISON", help="Go on with one that was stopped: path, name, or last.")
+    ] = None,
+    runs_dir: RunsDir = RUNS_DIR,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The last part of its directory's name.  [default: the data's]")
+    ] = None,
+    no_save: Annotated[bool, typer.Option("--no-save", help="Make no directory; then it cannot be resumed.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Show no progress.")] = False,
     as_json: Json = False,
     debug: Debug = False,
@@ -100,99 +123,158 @@ def compare(
 
     entrena compare houses.csv --target price --vary learning_rate=0.003,0.01 --vary hidden=[64],[128,64] --folds 5
     """
+    if resume is not None:
+        began: dict[str, Any] = {"DATA": data, "--target": target, "--vary": vary, "--seeds": seeds, "--folds": folds}
+        began |= {"--recipe": recipe, "--set": settings, "--seed": seed, "--metric": metric, "--task": task}
+        began |= {"--role": roles, "--weight": weight, "--group": group, "--time": time, "--name": name}
+        began |= {"--test-fraction": test_fraction, "--no-save": no_save or None}
+        written = (separator, decimal, thousands, encoding, missing, date_order)
+        began |= dict(zip(WRITTEN, written, strict=True))
+        given = [option for option, value in began.items() if value not in (None, [])]
+        if given:
+            raise UsageError(f"--resume goes on with the comparison as it began: leave out {', '.join(given)}")
+        arguments: dict[str, Any] = {"resume": find_run(resume, runs_dir, unfinished=True, kind="comparison")}
+    else:
+        if not data:
+            raise UsageError("compare needs data: entrena compare digits --vary activation=relu,elu")
+        from entrena.population.variants import parse_vary
+
+        many = len(data) > 1
+        arguments = {
+            "data": list(data) if many else data[0],
+            "vary": parse_vary(vary or []),
+            "target": (
+                (list(target) if many and len(target) > 1 else target[0] if len(target) == 1 else tuple(target))
+                if target
+                else None
+            ),
+            "recipe": read_recipe(recipe, settings or [], seed),
+            "seeds": 5 if seeds is None else seeds,
+            "folds": folds,
+            "metrics": metric_choices(metric),
+            "task": task,
+            "roles": parse_roles(roles or []),
+            "weight": weight,
+            "group": group,
+            "time": time,
+            "test_fraction": 0.2 if test_fraction is None else test_fraction,
+            "options": read_options(separator, decimal, thousands, encoding, missing, date_order),
+            "runs_dir": runs_dir,
+            "name": name,
+            "save": not no_save,
+        }
+    if html is not None:
+        check_page_name(html)
     from entrena.population import compare as compare_recipes
-    from entrena.population.variants import parse_vary
+    from entrena.population.words import to_plain
 
-    many = len(data) > 1
-    comparison = compare_recipes(
-        list(data) if many else data[0],
-        vary=parse_vary(vary or []),
-        target=(list(target) if many and len(target) > 1 else target[0] if len(target) == 1 else tuple(target))
-        if target
-        else None,
-        recipe=read_recipe(recipe, settings or [], seed),
-        seeds=seeds,
-        folds=folds,
-        metrics=metric_choices(metric),
-        task=task,
-        roles=parse_roles(roles or []),
-        weight=weight,
-        group=group,
-        time=time,
-        test_fraction=test_fraction,
-        options=read_options(separator, decimal, thousands, encoding, missing, date_order),
-        verbose=not (quiet or as_json),
-    )
+    comparison = compare_recipes(**arguments, verbose=not (quiet or as_json))
+    plain = to_plain(comparison)
+    if html is not None:
+        from entrena.reporting.comparison_page import comparison_page
+
+        comparison_page(html, plain)
+        plain["page"] = html
     if as_json:
-        from entrena.population.words import to_plain
-
-        print_json(to_plain(comparison))
+        print_json(plain)
         return
-    _print(comparison)
+    print_comparison_of_recipes(plain)
 
 
-def _print(comparison: Comparison) -> None:
-    from entrena.population.words import verdicts
+def check_page_name(file: str) -> None:
+    """Raises a UsageError for a page that would not be opened as one, or that has no folder."""
+    path = Path(file)
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"--html {file}: the page's name must end in .html, as in --html {path.stem or 'page'}.html")
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"--html {file}: there is no folder {path.absolute().parent}")
 
+
+def print_comparison_of_recipes(plain: Mapping[str, Any]) -> None:
+    """Prints what a comparison found.
+
+    Args:
+        plain: As in the JSON.
+    """
     console = open_console()
-    for result in comparison.results:
-        _print_result(console, comparison, result)
+    names = [each["name"] for each in plain["variants"]]
+    for result in plain["data"]:
+        _print_result(console, names, result)
         console.print()
-    ranking = comparison.ranking
+    ranking = plain["ranking"]
     if ranking is not None:
-        rows = sorted(zip(ranking.mean_ranks, (each.name for each in comparison.variants), strict=True))
+        rows = sorted(zip(ranking["mean_ranks"], names, strict=True))
         ranks = [[name, f"{mean:.2f}"] for mean, name in rows]
-        print_table(console, (f"over {len(comparison.results)} data sets", "mean rank"), ranks, right=("mean rank",))
-        said = f"two ranks differ beyond chance where they are {ranking.critical_difference:.2f} apart"
+        print_table(console, (f"over {len(plain['data'])} data sets", "mean rank"), ranks, right=("mean rank",))
+        said = f"two ranks differ beyond chance where they are {ranking['critical_difference']:.2f} apart"
         print_facts(console, [("Nemenyi", said)])
         console.print()
-    for sentence in verdicts(comparison):
+    for sentence in plain["verdicts"]:
         console.print(f"  {sentence}")
-    trained = sum(result.epochs.size for result in comparison.results)
-    console.print(f"  {count(trained, 'network')} in {duration(comparison.seconds)}")
+    trained = sum(len(row) for result in plain["data"] for row in result["epochs"])
+    console.print(f"  {count(trained, 'network')} in {duration(plain['seconds'])}")
+    if plain.get("page") or plain["path"]:
+        console.print()
+    if plain.get("page"):
+        print_line(console, "page", plain["page"])
+    if plain["path"]:
+        print_line(console, "saved in", plain["path"])
 
 
-def _print_result(console: Console, comparison: Comparison, result: OnData) -> None:
-    rounds = len({seed for seed, _ in result.splits})
-    folds = len(result.splits) // rounds
+def _print_result(console: Console, names: Sequence[str], result: Mapping[str, Any]) -> None:
+    rounds = len({split["seed"] for split in result["splits"]})
+    folds = len(result["splits"]) // rounds
     splits = count(rounds, "split") if folds == 1 else f"{count(rounds, 'round')} of {folds} folds"
-    sizes = result.sizes
+    sizes = result["sizes"]
     print_facts(
         console,
         [
-            ("data", f"{result.data}, {result.schema.task} of {listed(result.schema.target_names)}"),
+            ("data", f"{result['data']}, {result['task']} of {listed(result['target'])}"),
             ("splits", f"{splits}: {sizes['training']:,} rows train, {sizes['held_out']:,} score"),
             ("not seen", count(sizes["test"], "test row")),
         ],
     )
     console.print()
-    title = score_title(result.score, result.schema.classes)
-    columns = ("recipe", title, "95 % interval", "behind the best by", "p", "epochs", "to level")
+    title = score_title(result["score"], result["classes"])
+    columns = ("recipe", title, "95 % interval", "behind the best by", "p", "epochs", "to level", "seconds to level")
     rows = []
-    order = sorted(range(len(comparison.variants)), key=lambda k: (k != result.best, _behind(result, k)))
-    for k in order:
-        mean, low, high = result.means[k]
-        found = result.against[k]
+    for k in sorted(range(len(names)), key=lambda k: (k != result["best"], _behind(result, k))):
+        mean, found = result["means"][k], result["against"][k]
         behind = p_value = ""
         if found is not None:
-            ends = (found.difference.low, found.difference.high)
-            behind = " … ".join(score(result.score, end) for end in ends)
-            p_value = "< 0.001" if found.p_value < 0.001 else f"{found.p_value:.3f}"
-        interval = "" if math.isnan(low) else f"{score(result.score, low)} … {score(result.score, high)}"
-        reached = result.epochs_to_level[:, k]
-        to_level = "–" if any(map(math.isnan, reached)) else number(float(reached.mean()))
-        epochs = number(float(result.epochs[:, k].mean()))
-        name = comparison.variants[k].name
-        rows.append([name, score(result.score, mean), interval, behind, p_value, epochs, to_level])
-    dispensable = ("to level", "epochs", "95 % interval")
+            ends = (found["behind"]["low"], found["behind"]["high"])
+            behind = " … ".join(score(result["score"], end) for end in ends)
+            p_value = "< 0.001" if found["p_adjusted"] < 0.001 else f"{found['p_adjusted']:.3f}"
+        interval = " … ".join(score(result["score"], mean[end]) for end in ("low", "high"))
+        rows.append(
+            [
+                names[k],
+                score(result["score"], mean["mean"]),
+                "" if mean["low"] is None else interval,
+                behind,
+                p_value,
+                number(_mean_of(result["epochs"], k)),
+                number(_mean_of(result["epochs_to_level"], k)),
+                number(_mean_of(result["seconds_to_level"], k)),
+            ]
+        )
+    dispensable = ("seconds to level", "to level", "epochs", "95 % interval")
     print_table(console, columns, rows, right=columns[1:], dispensable=dispensable)
-    if len(comparison.variants) > 1:
-        print_facts(console, [("level", f"a loss of {number(result.level)}, where the slowest recipe ends; in epochs")])
-    bad = sum(outcome == "diverged" for outcomes in result.outcomes for outcome in outcomes)
+    if len(names) > 1:
+        said = f"a loss of {number(result['level'])}, where the slowest recipe ends; in epochs, and seconds of one core"
+        print_facts(console, [("level", said)])
+    bad = sum(outcome == "diverged" for outcomes in result["outcomes"] for outcome in outcomes)
     if bad:
         print_facts(console, [("diverged", count(bad, "network"))])
 
 
-def _behind(result: OnData, k: int) -> float:
-    found = result.against[k]
-    return -math.inf if found is None else found.difference.mean
+def _mean_of(rows: Sequence[Sequence[float | None]], k: int) -> float | None:
+    """The mean over splits of a variant's numbers; None where one is missing."""
+    values = [row[k] for row in rows]
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if len(known) == len(values) else None
+
+
+def _behind(result: Mapping[str, Any], k: int) -> float:
+    found = result["against"][k]
+    return -math.inf if found is None else found["behind"]["mean"]

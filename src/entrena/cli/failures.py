@@ -68,7 +68,7 @@ def _meaning(error: BaseException) -> tuple[str, str, int]:
     if isinstance(error, _WrongUsage):
         return "usage", _usage_message(error), USAGE
     if isinstance(error, KeyboardInterrupt):
-        return "interrupted", "interrupted", INTERRUPTED
+        return "interrupted", str(error) or "interrupted", INTERRUPTED
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return "system", f"{where}{error.strerror.lower()}", FAILED

@@ -9,7 +9,7 @@ from entrena.errors import RunError, UsageError, did_you_mean
 LAST = "last"
 
 
-def find_run(typed: str, runs_dir: str, *, unfinished: bool = False) -> Path:
+def find_run(typed: str, runs_dir: str, *, unfinished: bool = False, kind: str | None = None) -> Path:
     """The folder of a run.
 
     Args:
@@ -17,6 +17,7 @@ def find_run(typed: str, runs_dir: str, *, unfinished: bool = False) -> Path:
             the newest there.
         runs_dir: The folder of the runs.
         unfinished: Whether `last` is the newest that was interrupted or failed, where there is any.
+        kind: Whether `last` is the newest `run`, or the newest `comparison`; None: of any kind.
 
     Raises:
         UsageError: There is no such run.
@@ -29,8 +30,10 @@ def find_run(typed: str, runs_dir: str, *, unfinished: bool = False) -> Path:
         return RunDirectory.open(path).path
     runs = list_runs(runs_dir)
     if typed == LAST:
+        runs = [run for run in runs if kind in (None, run.kind)]
         if not runs:
-            raise UsageError(f"there are no runs in {runs_dir} yet: entrena train digits makes one")
+            way = "compare digits --vary activation=relu,elu" if kind == "comparison" else "train digits"
+            raise UsageError(f"there are no {kind or 'run'}s in {runs_dir} yet: entrena {way} makes one")
         stopped = [run for run in runs if unfinished and run.state in ("interrupted", "failed")]
         return (stopped or runs)[0].path
     if path.name == typed and inside.exists():
@@ -59,7 +62,10 @@ def find_model(typed: str, runs_dir: str) -> Path:
         with_model = [each.path for each in list_runs(runs_dir) if RunDirectory(each.path).model_path.exists()]
         run = RunDirectory(with_model[0]) if with_model else run
     if not run.model_path.exists():
-        state = run.state()
+        state, kind = run.state(), str(run.status().get("kind", "run"))
+        if kind != "run":
+            what = "it has no model of its own" if kind == "comparison" else "name one of its runs, such as /001"
+            raise RunError(f"{run.name} is a {kind}: {what}")
         way = "wait until it is done" if state == "running" else f"entrena train --resume {run.path} goes on with it"
         raise RunError(f"run {run.name} is {state} and has no model yet: {way}")
     return run.model_path

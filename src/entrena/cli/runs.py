@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from entrena.cli.options import RUNS_DIR, Debug, Json, RunsDir
@@ -29,10 +30,15 @@ def runs(runs_dir: RunsDir = RUNS_DIR, as_json: Json = False, debug: Debug = Fal
     elif not found:
         print(f"there are no runs in {runs_dir} yet: entrena train digits makes one", file=sys.stderr)
     else:
-        right = ("epochs", "seconds", "age")
-        rows = [_row(run) for run in found]
-        # The name holds the data's, as a rule, and the score tells the task.
-        print_table(open_console(), HEADER, rows, right=right, dispensable=("task", "data", "seconds"), indent=0)
+        print_runs(found)
+
+
+def print_runs(found: Sequence[RunSummary]) -> None:
+    """Prints a line for each run."""
+    right = ("epochs", "seconds", "age")
+    rows = [_row(run) for run in found]
+    # The name holds the data's, as a rule, and the score tells the task.
+    print_table(open_console(), HEADER, rows, right=right, dispensable=("task", "data", "seconds"), indent=0)
 
 
 def _row(run: RunSummary) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections import Counter
 from collections.abc import Mapping
@@ -46,11 +47,45 @@ def show(run: RunName, runs_dir: RunsDir = RUNS_DIR, as_json: Json = False, debu
         described = describe(find_model(run, runs_dir), None)
     else:
         directory = RunDirectory(find_run(run, runs_dir))
+        if directory.status().get("kind", "run") != "run":
+            _show_many(directory, as_json=as_json)
+            return
         described = describe(directory.model_path, directory)
     if as_json:
         print_json(described)
     else:
         _print(described)
+
+
+def _show_many(directory: RunDirectory, *, as_json: bool) -> None:
+    """A comparison's result, or the runs of a population; of one that is not done its state."""
+    from entrena.cli.compare import print_comparison_of_recipes
+    from entrena.cli.runs import print_runs
+    from entrena.storage import list_runs
+
+    status = directory.status()
+    kind, state = str(status["kind"]), directory.state()
+    plain: dict[str, Any] = {"path": str(directory.path), "kind": kind, "state": state, "data": status.get("data")}
+    result = directory.path / "comparison.json"
+    if kind == "comparison" and result.is_file():
+        try:
+            plain |= {**json.loads(result.read_text(encoding="utf-8")), "path": str(directory.path)}
+        except (ValueError, TypeError, OSError) as error:
+            raise RunError(f"the comparison {directory.path} is damaged: {result.name} cannot be read") from error
+    members = list_runs(directory.path) if kind == "population" else []
+    if as_json:
+        runs = {"runs": [{**vars(run), "path": str(run.path)} for run in reversed(members)]} if members else {}
+        print_json({**plain, **runs})
+        return
+    if "verdicts" in plain:
+        print_comparison_of_recipes(plain)
+        return
+    console = open_console()
+    told = status.get("error")
+    print_facts(console, [(kind, str(directory.path)), ("state", ": ".join(filter(None, (state, told))))])
+    if members:
+        console.print()
+        print_runs(list(reversed(members)))
 
 
 def describe(model: Path, run: RunDirectory | None) -> dict[str, Any]:

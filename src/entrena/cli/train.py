@@ -40,8 +40,8 @@ from entrena.cli.run_names import find_model, find_run
 from entrena.errors import UsageError
 
 if TYPE_CHECKING:
+    from entrena.finished_run import Run
     from entrena.recipe import Recipe
-    from entrena.run import Run
 
 
 def train(
@@ -181,7 +181,7 @@ def train(
         given = [option for option, value in began.items() if value not in (None, [])]
         if given:
             raise UsageError(f"--resume goes on with the run as it began: leave out {', '.join(given)}")
-        arguments = {"resume": find_run(resume, runs_dir, unfinished=True)}
+        arguments = {"resume": find_run(resume, runs_dir, unfinished=True, kind="run")}
 
     from entrena.run import train as train_run
 

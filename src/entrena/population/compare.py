@@ -1,123 +1,87 @@
-"""Recipes compared on the same rows: what differs beyond chance, and what does not.
+"""Recipes compared on the same rows.
 
 The test part is put aside first, as for a run, and no recipe sees it. The rest is split for each seed, in the same way
 for all recipes: one split, or folds. All networks are trained together. Each is scored on the rows that its split holds
 out, by which nothing is chosen: a recipe that stops early holds out rows of its own.
+
+Where it is saved, a comparison is a directory among the runs, and one that was stopped goes on to the same result.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from entrena.data import Examples, ReadOptions, Schema, infer_schema, split_rows
+from entrena.data import Examples, ReadOptions, infer_schema, split_rows
 from entrena.data.sources import target_names
-from entrena.errors import UsageError
-from entrena.fitting import Fitted, fit_many, rows_that_count
+from entrena.errors import DataError, RunError, UsageError
+from entrena.fitting import fit_many, rows_that_count
 from entrena.interrupt import interrupt_as_flag
-from entrena.job import Job, absolute, check_task, read_examples
+from entrena.job import Job, absolute, check_task, fingerprint, read_examples
 from entrena.model import check_metrics, choose_metrics, main_score
+from entrena.population.directory import create, finish, open_to_resume
+from entrena.population.found import Comparison, OnData, Trained, judge, means
 from entrena.population.progress import Together
 from entrena.population.rows import Rows
-from entrena.population.splits import Split, make_splits
-from entrena.population.statistics import (
-    Difference,
-    Posterior,
-    Ranking,
-    bayesian_t,
-    corrected_t,
-    holm,
-    mean_interval,
-    rank,
-)
+from entrena.population.saved import Keeper
+from entrena.population.splits import make_splits
+from entrena.population.statistics import rank
 from entrena.population.variants import Variant, make_variants
+from entrena.population.words import to_plain
 from entrena.recipe import Recipe
+from entrena.storage import RunDirectory, write_text
+from entrena.storage.json_text import to_json
 from entrena.training import scores
 from entrena.training.seeds import generator
 
-COUNTED = ("accuracy", "balanced_accuracy", "f1", "f1_macro", "precision", "recall", "roc_auc", "average_precision")
-EQUAL = 0.01  # of scores that are shares: so small a difference is none in practice
+KIND = "comparison"
+RESULT = "comparison.json"
 
 
 @dataclass(frozen=True, eq=False)
-class Against:
-    """A variant against the one with the best mean.
+class Question:
+    """What a comparison is asked.
 
     Attributes:
-        difference: How much better the best one is, in the direction in which the score is good.
-        p_value: Of no difference, adjusted for all variants that are compared with the best (Holm).
-        posterior: What a Bayesian holds of it; None where no size of difference is known to be negligible.
+        recipe: What the variants have in common.
+        vary: The values of keys of the recipe.
+        jobs: The data sets.
+        seeds: How many splits, or rounds of folds.
+        folds: Parts of a cross-validation, or None.
     """
 
-    difference: Difference
-    p_value: float
-    posterior: Posterior | None
+    recipe: Recipe
+    vary: Mapping[str, Sequence[Any]]
+    jobs: tuple[Job, ...]
+    seeds: int
+    folds: int | None
 
+    def to_plain(self) -> dict[str, Any]:
+        """For the status; `from_plain` gives it back."""
+        return {
+            "recipe": self.recipe.to_plain(),
+            "vary": {key: list(values) for key, values in self.vary.items()},
+            "jobs": [job.to_plain() for job in self.jobs],
+            "seeds": self.seeds,
+            "folds": self.folds,
+        }
 
-@dataclass(frozen=True, eq=False)
-class OnData:
-    """What came out on one data set.
-
-    Attributes:
-        data: Its name.
-        schema: What is predicted.
-        score: The score by which variants are compared.
-        sizes: Rows: training and held out of a split, and test rows that were put aside.
-        splits: The seed and the fold of each split.
-        scores: For each score [splits, variants].
-        means: For each variant mean, low and high of the score, over splits.
-        best: The number of the variant with the best mean.
-        against: For each variant how it stands against the best; None for the best itself, and with one split.
-        curves: For each variant [splits, epochs] the mean loss of the rows that look on after each epoch, or of the
-            training rows where a recipe held rows out; NaN after its end.
-        epochs: [splits, variants] epochs that were run.
-        level: A score's loss that all variants reach on the way: the worst of their mean last losses.
-        epochs_to_level: [splits, variants] after how many epochs; NaN where never.
-        outcomes: For each split how each variant ended.
-    """
-
-    data: str
-    schema: Schema
-    score: str
-    sizes: Mapping[str, int]
-    splits: tuple[tuple[int, int], ...]
-    scores: Mapping[str, np.ndarray]
-    means: tuple[tuple[float, float, float], ...]
-    best: int
-    against: tuple[Against | None, ...]
-    curves: tuple[np.ndarray, ...]
-    epochs: np.ndarray
-    level: float
-    epochs_to_level: np.ndarray
-    outcomes: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Comparison:
-    """What a comparison found.
-
-    Attributes:
-        variants: The recipes.
-        results: What came out on each data set.
-        ranking: Mean ranks over several data sets; None for one.
-        seconds: How long it took.
-    """
-
-    variants: tuple[Variant, ...]
-    results: tuple[OnData, ...]
-    ranking: Ranking | None
-    seconds: float
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Question:
+        """The question that `to_plain` wrote."""
+        jobs = tuple(Job.from_plain(job) for job in plain["jobs"])
+        return cls(Recipe(**plain["recipe"]), plain["vary"], jobs, plain["seeds"], plain["folds"])
 
 
 def compare(
-    data: Any,
+    data: Any = None,
     *,
-    vary: Mapping[str, Sequence[Any]],
+    vary: Mapping[str, Sequence[Any]] | None = None,
     target: str | Sequence[str] | None = None,
     recipe: Recipe | Mapping[str, Any] | None = None,
     seeds: int = 5,
@@ -130,6 +94,10 @@ def compare(
     time: str | None = None,
     test_fraction: float = 0.2,
     options: ReadOptions | None = None,
+    resume: str | Path | None = None,
+    runs_dir: str | Path = "runs",
+    name: str | None = None,
+    save: bool = True,
     verbose: bool = False,
 ) -> Comparison:
     """Trains variants of a recipe on the same splits of the same rows and says which differences are none.
@@ -149,6 +117,10 @@ def compare(
         time: The column by which what is held out is later than what is trained on.
         test_fraction: Share of the rows that is put aside for later and not looked at.
         options: How text files are written.
+        resume: The directory of a comparison that was stopped: goes on to the result that it would have had.
+        runs_dir: Where directories are made.
+        name: The last part of the directory's name; None: the data's.
+        save: Whether one is made: then a comparison that is stopped can be resumed.
         verbose: Whether a progress bar is shown.
 
     Returns:
@@ -156,44 +128,113 @@ def compare(
 
     Raises:
         EntrenaError: A wrong recipe, column, value or file; the message says what would be right.
+        KeyboardInterrupt: Ctrl-C; where it is saved, what was trained is kept.
     """
     began = perf_counter()
+    if resume is not None:
+        given: dict[str, Any] = {"vary": vary, "target": target, "recipe": recipe, "folds": folds, "task": task}
+        given |= {"roles": roles, "weight": weight, "group": group, "time": time, "options": options, "name": name}
+        given |= {"metrics": metrics or None}
+        wrong = [argument for argument, value in given.items() if value is not None]
+        if wrong:
+            raise UsageError(f"resume goes on with the comparison's own choices: leave out {', '.join(wrong)}")
+        with open_to_resume(resume, KIND) as directory:
+            return _answer(_asked_before(directory), _as_list(data), directory, began, verbose=verbose)
+    if data is None or (isinstance(data, list) and not data):
+        raise UsageError("no data: give the name of an embedded set (digits), a file (houses.csv), a frame or (X, y)")
     base = recipe if isinstance(recipe, Recipe) else Recipe.make(recipe)
-    variants = make_variants(base, vary)
-    _check_counts(seeds, folds, test_fraction, len(variants))
+    variants = make_variants(base, vary or {})
+    _check_counts(seeds, folds, test_fraction)
     check_task(task)
-    many = data if isinstance(data, list) else [data]
+    many = _as_list(data)
     targets = list(target) if isinstance(data, list) and isinstance(target, list | tuple) else [target] * len(many)
     if len(targets) != len(many):
         raise UsageError(f"target: {len(targets)} for {len(many)} data sets")
-    rows_of = {"weight": weight, "group": group, "time": time}
-    results = []
-    for each, own_target in zip(many, targets, strict=True):
-        job = Job(
-            data=absolute(each) if isinstance(each, str) else "",
+    jobs = tuple(
+        Job(
+            data=absolute(each) if isinstance(each, str | Path) else "",
             target=None if own_target is None else target_names(own_target),
             task=task,
             test_fraction=test_fraction,
-            from_file=False,
+            from_file=isinstance(each, str | Path),
             fingerprint="",
             recipe_fingerprint="",
             roles=dict(roles or {}),
-            rows=rows_of,
+            rows={"weight": weight, "group": group, "time": time},
             options={} if options is None else options.__dict__,
             metrics=tuple(c.to_plain() for c in choose_metrics([metrics] if isinstance(metrics, str) else metrics)),
         )
-        results.append(_on_data(each, job, variants, seeds, folds, verbose=verbose))
+        for each, own_target in zip(many, targets, strict=True)
+    )
+    question = Question(base, {key: list(values) for key, values in (vary or {}).items()}, jobs, seeds, folds)
+    if not save:
+        return _answer(question, many, None, began, verbose=verbose)
+    # What is wrong with the first table is found before there is a directory.
+    first = read_examples(many[0], jobs[0])
+    question = replace(question, jobs=(replace(jobs[0], fingerprint=fingerprint(first)), *jobs[1:]))
+    source = ", ".join([first.source, *(job.data.rpartition("/")[2] or "data" for job in jobs[1:])])
+    short = name or "-".join(Path(part).stem for part in source.split(", ")[:3])
+    with create(runs_dir, short, KIND, base, source, question.to_plain()) as directory:
+        directory.write_status({"networks": len(variants)})
+        return _answer(question, [first, *many[1:]], directory, began, verbose=verbose)
+
+
+def _answer(
+    question: Question, data: Sequence[Any], directory: RunDirectory | None, began: float, *, verbose: bool
+) -> Comparison:
+    variants = make_variants(question.recipe, question.vary)
+    if len(data) != len(question.jobs):
+        if data:
+            raise UsageError(f"data: {len(data)} for a comparison on {len(question.jobs)} data sets")
+        data = [None] * len(question.jobs)
+    results = []
+    for number, (job, each) in enumerate(zip(question.jobs, data, strict=True)):
+        examples = _examples(each, job, directory)
+        if directory is not None and not job.fingerprint:  # so that a resumed comparison knows its rows
+            jobs = list(question.jobs)
+            jobs[number] = replace(job, fingerprint=fingerprint(examples))
+            question = replace(question, jobs=tuple(jobs))
+            directory.write_status({"asked": question.to_plain()})
+        folder = None if directory is None else directory.checkpoint_path / f"data-{number}"
+        results.append(_on_data(examples, job, variants, question, directory, folder, verbose=verbose))
     ranking = None
     if len(results) > 1 and len(variants) > 1:
-        signed = [scores.sign(result.score.partition("(")[0]) * _means(result) for result in results]
+        signed = [scores.sign(result.score.partition("(")[0]) * means(result) for result in results]
         ranking = rank(np.array(signed))
-    return Comparison(tuple(variants), tuple(results), ranking, perf_counter() - began)
+    path = None if directory is None else directory.path
+    comparison = Comparison(tuple(variants), tuple(results), ranking, perf_counter() - began, path)
+    if directory is not None:
+        write_text(directory.path / RESULT, to_json(to_plain(comparison)) + "\n")
+        best = results[0].means[results[0].best][0] if len(results) == 1 else None
+        said = {"seconds": comparison.seconds, "task": results[0].schema.task}
+        told = {} if best is None else {"score_name": results[0].score, "score": best, "score_on": "splits"}
+        finish(directory, "done", {**said, **told})
+    return comparison
+
+
+def _examples(data: Any, job: Job, directory: RunDirectory | None) -> Examples:
+    """The rows of one data set, those of the beginning where the comparison is resumed."""
+    if isinstance(data, Examples):
+        return data
+    if data is None and not job.from_file:
+        raise UsageError("a comparison of data that were handed in from Python: give the same to compare(…, resume=…)")
+    examples = read_examples(job.data if data is None else data, job)
+    if job.fingerprint and fingerprint(examples) != job.fingerprint:
+        name = "" if directory is None else f" with which '{directory.name}' began"
+        raise DataError(f"{examples.source}: not the data{name}: resume needs the same rows")
+    return examples
 
 
 def _on_data(
-    data: Any, job: Job, variants: Sequence[Variant], seeds: int, folds: int | None, *, verbose: bool
+    examples: Examples,
+    job: Job,
+    variants: Sequence[Variant],
+    question: Question,
+    directory: RunDirectory | None,
+    folder: Path | None,
+    *,
+    verbose: bool,
 ) -> OnData:
-    examples = read_examples(data, job)
     n_rows = examples.n_rows + examples.n_without_target
     examples = rows_that_count(examples)
     schema = infer_schema(examples, job.task)  # type: ignore[arg-type]
@@ -203,7 +244,8 @@ def _on_data(
     if job.test_fraction > 0:
         kept, away = split_rows(examples, job.test_fraction, generator(base.random_state, "test"), stratify=stratify)
         rest, n_test = examples.take(kept), len(away)
-    splits = list(make_splits(rest, [base.random_state + k for k in range(seeds)], folds, stratify=stratify))
+    seeds = [base.random_state + k for k in range(question.seeds)]
+    splits = list(make_splits(rest, seeds, question.folds, stratify=stratify))
     prepared, held = [], []
     for split in splits:
         training, watched = rest.take(split.training), rest.take(split.held)
@@ -213,101 +255,33 @@ def _on_data(
             held.append(watched)
     chosen = choose_metrics(job.metrics)
     check_metrics(chosen, prepared[0].schema)
+    keeper = Keeper(prepared, folder, None if directory is None else directory.heartbeat)
     with interrupt_as_flag() as interrupted, Together(len(prepared), shown=verbose) as bar:
-        fitted = fit_many(prepared, [bar.watch(k) for k in range(len(prepared))], interrupted)
+        watching = [(keeper.watch(k), bar.watch(k)) for k in range(len(prepared))]
+        save = None if folder is None else keeper.save
+        fitted = keeper.whole(fit_many(prepared, watching, interrupted, keeper.resume, save))
         if interrupted():
-            raise KeyboardInterrupt
+            way = "" if directory is None else f": entrena compare --resume {directory.path} goes on with it"
+            raise KeyboardInterrupt(f"interrupted{way}")
     found = [each.model.evaluate(rows, metrics=chosen) for each, rows in zip(fitted, held, strict=True)]
     score = str(chosen[0] if chosen else main_score(base, prepared[0].schema))
     sizes = {"training": len(splits[0].training), "held_out": len(splits[0].held), "test": n_test}
-    return _judged(examples, prepared[0].schema, score, sizes, splits, fitted, found, len(variants))
+    trained = Trained(fitted, found, [keeper.seconds_an_epoch(k) for k in range(len(prepared))])
+    return judge(examples.source, prepared[0].schema, score, sizes, splits, trained, len(variants))
 
 
-def _judged(
-    examples: Examples,
-    schema: Schema,
-    score: str,
-    sizes: Mapping[str, int],
-    splits: Sequence[Split],
-    fitted: Sequence[Fitted],
-    found: Sequence[Mapping[str, float]],
-    n_variants: int,
-) -> OnData:
-    shape = (len(splits), n_variants)
-    tables = {name: np.array([each[name] for each in found]).reshape(shape) for name in found[0]}
-    share = sizes["held_out"] / (sizes["held_out"] + sizes["training"])
-    sign = scores.sign(score.partition("(")[0])
-    table = tables[score]
-    best = int(np.nanargmax(sign * table.mean(axis=0))) if np.isfinite(table).any() else 0
-    equal = EQUAL if _is_share(score) else None
-    one_row = 1 / sizes["held_out"] if _is_share(score) else 0.0
-    against: list[Against | None] = [None] * n_variants
-    if len(splits) > 1:
-        others = [k for k in range(n_variants) if k != best]
-        differences = [corrected_t((sign * (table[:, best] - table[:, k])).tolist(), share, one_row) for k in others]
-        adjusted = holm([each.p_value for each in differences])
-        for k, difference, p_value in zip(others, differences, adjusted, strict=True):
-            gained = (sign * (table[:, best] - table[:, k])).tolist()
-            posterior = None if equal is None else bayesian_t(gained, share, equal, one_row)
-            against[k] = Against(difference, p_value, posterior)
-    curves = [[_curve(fitted[s * n_variants + k]) for s in range(len(splits))] for k in range(n_variants)]
-    length = max(len(curve) for of_variant in curves for curve in of_variant)
-    padded = [
-        np.array([np.pad(curve, (0, length - len(curve)), constant_values=np.nan) for curve in of_variant])
-        for of_variant in curves
-    ]
-    lasts = [np.nanmean([curve[-1] for curve in of_variant]) for of_variant in curves]
-    level = float(np.max(lasts))
-    to_level = np.array([[_epochs_to(curve, level) for curve in of_variant] for of_variant in curves]).T
-    return OnData(
-        data=examples.source,
-        schema=schema,
-        score=score,
-        sizes=sizes,
-        splits=tuple((split.seed, split.fold) for split in splits),
-        scores=tables,
-        means=tuple(_mean(table[:, k], share, score) for k in range(n_variants)),
-        best=best,
-        against=tuple(against),
-        curves=tuple(padded),
-        epochs=np.array([each.training.checkpoint.epoch for each in fitted]).reshape(shape),
-        level=level,
-        epochs_to_level=to_level,
-        outcomes=tuple(
-            tuple(each.training.outcome.name for each in fitted[s * n_variants : (s + 1) * n_variants])
-            for s in range(len(splits))
-        ),
-    )
+def _asked_before(directory: RunDirectory) -> Question:
+    try:
+        return Question.from_plain(directory.status()["asked"])
+    except (KeyError, TypeError):
+        raise RunError(f"'{directory.name}' has no record of what was asked for: start it anew") from None
 
 
-def _mean(values: np.ndarray, share: float, score: str) -> tuple[float, float, float]:
-    mean, low, high = mean_interval(values.tolist(), share)
-    if score in COUNTED:  # no share lies beyond 0 and 1, whatever Student's t allows
-        low, high = max(low, 0.0), min(high, 1.0)
-    return mean, low, high
+def _as_list(data: Any) -> list[Any]:
+    return data if isinstance(data, list) else [] if data is None else [data]
 
 
-def _curve(fitted: Fitted) -> np.ndarray:
-    """[epochs] the loss of the rows that look on, else of the validation rows, else of the training rows."""
-    history = fitted.training.history
-    seen = [record["loss"] if record["validation_loss"] is None else record["validation_loss"] for record in history]
-    return np.array(seen, float)
-
-
-def _epochs_to(curve: np.ndarray, level: float) -> float:
-    reached = np.flatnonzero(curve <= level)
-    return float(reached[0] + 1) if len(reached) else math.nan
-
-
-def _means(result: OnData) -> np.ndarray:
-    return np.array([mean for mean, _, _ in result.means])
-
-
-def _is_share(score: str) -> bool:
-    return score in (*COUNTED, "mcc", "r2")
-
-
-def _check_counts(seeds: int, folds: int | None, test_fraction: float, n_variants: int) -> None:
+def _check_counts(seeds: int, folds: int | None, test_fraction: float) -> None:
     if not isinstance(seeds, int) or seeds < 1:
         raise UsageError(f"seeds: {seeds} is not allowed: a whole number from 1 on")
     if folds is not None and (not isinstance(folds, int) or folds < 2):

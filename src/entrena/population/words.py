@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from entrena.population.compare import Comparison, OnData
+from entrena.population.found import Comparison, OnData
+from entrena.storage.model_file import versions
 
 LEVEL = 0.05
 SURE = 0.95
@@ -83,6 +84,8 @@ def to_plain(comparison: Comparison) -> dict[str, Any]:
         "ranking": None if comparison.ranking is None else asdict(comparison.ranking),
         "verdicts": verdicts(comparison),
         "seconds": comparison.seconds,
+        "path": None if comparison.path is None else str(comparison.path),
+        "versions": versions(),
     }
     return plain
 
@@ -102,6 +105,7 @@ def _result(result: OnData) -> dict[str, Any]:
         "data": result.data,
         "task": result.schema.task,
         "target": list(result.schema.target_names),
+        "classes": None if result.schema.classes is None else list(result.schema.classes),
         "score": result.score,
         "sizes": dict(result.sizes),
         "splits": [{"seed": seed, "fold": fold} for seed, fold in result.splits],
@@ -112,6 +116,8 @@ def _result(result: OnData) -> dict[str, Any]:
         "epochs": result.epochs.tolist(),
         "level": result.level,
         "epochs_to_level": [[_finite(value) for value in row] for row in result.epochs_to_level.tolist()],
+        "seconds_an_epoch": [[_finite(value) for value in row] for row in result.seconds_an_epoch.tolist()],
+        "seconds_to_level": [[_finite(value) for value in row] for row in result.seconds_to_level.tolist()],
         "curves": [[[_finite(value) for value in curve] for curve in curves.tolist()] for curves in result.curves],
         "outcomes": [list(row) for row in result.outcomes],
     }

@@ -13,13 +13,14 @@ import re
 import shutil
 import time
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from entrena.errors import RunError, nearest
+from entrena.errors import EntrenaError, RunError, nearest
 from entrena.storage.atomic import (
     FOLDER_MODE,
     force_folder,
@@ -180,6 +181,17 @@ class RunDirectory:
     def heartbeat(self) -> None:
         """Tells that the run goes on."""
         self.write_status({}, durable=False)
+
+    @contextmanager
+    def telling_failure(self) -> Iterator[None]:
+        """A context that writes into the status how the run failed, if it does; the first error is the one to tell."""
+        try:
+            yield
+        except BaseException as error:
+            state = "failed" if isinstance(error, EntrenaError) else "interrupted"
+            with suppress(EntrenaError):
+                self.write_status({"state": state, "error": str(error) or type(error).__name__})
+            raise
 
     def status(self) -> dict[str, Any]:
         """What `status.json` holds.

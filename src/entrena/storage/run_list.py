@@ -31,6 +31,7 @@ class RunSummary:
         task: `classification` or `regression`.
         score_name: The metric of `score`.
         score: How well it does.
+        kind: `run`, `comparison` or `population`.
     """
 
     name: str
@@ -42,6 +43,7 @@ class RunSummary:
     task: str | None = None
     score_name: str | None = None
     score: float | None = None
+    kind: str = "run"
 
 
 def list_runs(root: str | os.PathLike[str]) -> list[RunSummary]:
@@ -83,6 +85,7 @@ def _summary(path: Path) -> RunSummary:
         task=_text(status, "task"),
         score_name=_text(status, "score_name"),
         score=_number(status, "score"),
+        kind=_text(status, "kind") or "run",
     )
 
 

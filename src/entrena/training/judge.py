@@ -111,6 +111,7 @@ class Judge:
         self.ended: tuple[OutcomeName, str] | None = (start.ended, "") if start.ended else None
         self.seconds_before, self.started = start.seconds, time.perf_counter()
         self.seconds_at_end: float | None = start.seconds if self.is_done else None
+        self.own_seconds = 0.0
 
     @property
     def settings(self) -> dict[str, np.ndarray]:
@@ -137,7 +138,9 @@ class Judge:
         """Whether a loss or a weight is no longer a number."""
         return self.ended is not None and self.ended[0] == "diverged"
 
-    def look(self, place: Place, sequences: list[np.ndarray], rates: np.ndarray, seen: Seen) -> None:
+    def look(
+        self, place: Place, sequences: list[np.ndarray], rates: np.ndarray, seen: Seen, own_seconds: float
+    ) -> None:
         """Takes in what a call returned.
 
         Args:
@@ -145,7 +148,9 @@ class Judge:
             sequences: The rows shown, epoch by epoch.
             rates: [epochs, updates].
             seen: What it returned.
+            own_seconds: This network's share of the time that it took.
         """
+        self.own_seconds += own_seconds
         for e in range(place.n_epochs):
             if not place.ends_epoch:
                 losses = (*self.at.losses, in_sequence(seen.losses[e], sequences[e], self.plan.whole_batch))
@@ -229,6 +234,7 @@ class Judge:
             learning_rate=rate,
             seconds=self.seconds,
             score_name="score" if self.validation is None else self.validation.score_name,
+            own_seconds=self.own_seconds,
         )
 
     def _validated(self, seen: Seen, e: int) -> tuple[float | None, float | None]:

@@ -95,13 +95,16 @@ def train_side_by_side(
     members: Sequence[Member],
     on_checkpoints: Callable[[list[Checkpoint]], None] | None = None,
     interrupted: Callable[[], bool] = UNWATCHED.interrupted,
+    *,
+    ask_first: bool = False,
 ) -> list[Training]:
     """Trains networks in one program.
 
     Args:
-        members: The networks; of several, `program_key` must be the same.
+        members: The networks; of several, `program_key` must be the same, and `place_of` those that are not done.
         on_checkpoints: Called with all checkpoints from time to time, and at the end.
         interrupted: Asked between calls of the program.
+        ask_first: Whether it is asked before the first call too.
 
     Returns:
         For each network the weights, the history and how it ended.
@@ -112,6 +115,8 @@ def train_side_by_side(
     plan = members[0].plan
     with precision(plan.dtype):
         run = _Run(members, on_checkpoints, interrupted)
+        if ask_first:
+            run.stop_if_interrupted()
         upcoming = run.calls()
         now = next(upcoming, None)
         result = run.call(now) if now else None
@@ -132,15 +137,19 @@ def train_side_by_side(
 
 
 def program_key(member: Member) -> tuple[Hashable, ...]:
-    """What must be equal for networks to be trained in one program: what it is compiled for, and where it stands."""
+    """What must be equal for networks to be trained in one program: what it is compiled for."""
     plan, held = member.plan, member.validation
-    place = (0, 0) if member.resume is None else (member.resume.epoch, member.resume.update)
-    if member.resume is not None and member.resume.ended is not None:
-        place = (-1, 0)
     n_held = 0 if held is None else len(held.inputs)
-    sizes = (round_up(member.training.n_rows), *validation_shape(n_held))
     names = ("structure", "batch_size", "whole_batch", "n_updates", "dtype", "device")
-    return (*(getattr(plan, name) for name in names), *sizes, *place)
+    return (*(getattr(plan, name) for name in names), round_up(member.training.n_rows), *validation_shape(n_held))
+
+
+def place_of(member: Member) -> tuple[int, int] | None:
+    """Epochs and updates that were done before; None: nothing is left to do."""
+    at = member.resume
+    if at is None:
+        return 0, 0
+    return None if at.ended is not None or at.epoch >= member.plan.max_epochs else (at.epoch, at.update)
 
 
 def what_is_own(members: Sequence[Member]) -> Together:
@@ -208,6 +217,9 @@ class _Run:
     def look(self, now: Call, result: Result) -> bool:
         """Takes in a call's result, waiting for it; returns whether the run ends here."""
         seen = [np.asarray(each) for each in result[2:]]
+        moment = time.perf_counter()
+        took, self.last_call = moment - self.last_call, moment
+        own_seconds = took / max(1, sum(not self.judges[number].is_done for number in now.slots))
         for slot, number in enumerate(now.slots):
             if self.judges[number].is_done:
                 continue
@@ -217,18 +229,21 @@ class _Run:
             snapshots = None if result.snapshots is None else result.snapshots.params
             params_after = partial(_tree_after, result.state.params, snapshots, now.place.n_epochs, at)
             own = Seen(losses, squared, z, validation, state_after, params_after)
-            self.judges[number].look(now.place, now.sequences[slot], now.rates[slot], own)
-        is_interrupted = self.interrupted()
+            self.judges[number].look(now.place, now.sequences[slot], now.rates[slot], own, own_seconds)
+        self.stop_if_interrupted()
         for judge in self.judges:
-            if is_interrupted:
-                judge.interrupt()
             judge.check_time()
-        moment = time.perf_counter()
-        self.quick, self.last_call = moment - self.last_call < AHEAD_SECONDS, moment
+        self.quick = took < AHEAD_SECONDS
         is_over = all(judge.is_done for judge in self.judges)
-        if not is_over and moment >= self.next_checkpoint:
+        if not is_over and time.perf_counter() >= self.next_checkpoint:
             self.save_checkpoints()
         return is_over
+
+    def stop_if_interrupted(self) -> None:
+        """Ends the networks that are not done, where that was asked for."""
+        if self.interrupted():
+            for judge in self.judges:
+                judge.interrupt()
 
     def finish(self) -> list[Training]:
         """The results of the run."""

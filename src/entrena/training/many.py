@@ -1,9 +1,9 @@
 """Many networks: grouped by program, each group trained side by side, a share of it on each core.
 
 What changes the shape of a program makes another group: the layers, the optimizer, the size of a batch. Rates, decays,
-dropout, seeds, schedules, orders and the examples themselves do not. On a CPU every core has a thread that trains its
-share of a group; on a GPU one program trains the whole. How a group is cut is a fixed rule of shapes, because a network
-comes out a little different, in the last bits, beside others than alone.
+dropout, seeds, schedules, orders and the examples themselves do not. On a CPU every core has a thread that trains one
+share of a group after the other; on a GPU one program trains the whole. How a group is cut is a fixed rule of shapes,
+because a network comes out a little different, in the last bits, beside others than alone.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ import numpy as np
 from entrena.training.checkpoint import Checkpoint
 from entrena.training.compilation import find_device
 from entrena.training.judge import Training
-from entrena.training.loop import Member, program_key, train_side_by_side, what_is_own
+from entrena.training.loop import Member, place_of, program_key, train_side_by_side, what_is_own
 from entrena.training.parts import validation_shape
 from entrena.training.plan import round_up
 from entrena.training.program import GATHER_FIRST_BYTES, MASKS_FIRST_BYTES
 from entrena.training.watching import UNWATCHED
 
 MOST_BYTES = 2 * 2**30  # of all networks that are trained at the same time, data that they share left out
+MOST_ON_A_CORE = 16  # in one program of a CPU's core: more fall out of its caches (benchmarks/results/populations.md)
 STATES = 10  # weights and two means, before and after an update, the best weights, gradients, what the host copies
 
 OnCheckpoints = Callable[[dict[int, Checkpoint]], None]
@@ -47,7 +48,8 @@ def train_many(
     Returns:
         For each network the weights, the history and how it ended.
     """
-    shares = [share for group in groups(members) for share in cut(group, members)]
+    cuts = [share for group in groups(members) for share in cut(group, members)]
+    shares = [part for share in cuts for part in by_place(share, members)]
     found: dict[int, Training] = {}
     failed = threading.Event()
     saving = threading.Lock()
@@ -63,7 +65,10 @@ def train_many(
 
         try:
             trained = train_side_by_side(
-                [members[number] for number in share], None if on_checkpoints is None else save, stop
+                [members[number] for number in share],
+                None if on_checkpoints is None else save,
+                stop,
+                ask_first=len(shares) > 1,  # a share that has not begun when Ctrl-C comes need not begin
             )
         except BaseException:
             failed.set()  # the other threads come to an end too
@@ -88,12 +93,34 @@ def groups(members: Sequence[Member]) -> list[list[int]]:
 
 
 def cut(group: Sequence[int], members: Sequence[Member]) -> list[list[int]]:
-    """The shares of a group that are trained side by side: one for each thread, more where memory asks for it."""
+    """The shares of a group that are trained side by side: equally many for each thread, none too large.
+
+    On a CPU a share has at most `MOST_ON_A_CORE` networks, on every device as many as the memory allows.
+    """
     own = [members[number] for number in group]
     threads = _n_threads(own)
     most = max(1, MOST_BYTES // threads // bytes_of(own))
+    if find_device(own[0].plan.device).platform == "cpu":
+        most = min(most, MOST_ON_A_CORE)
     n_shares = min(len(group), threads * math.ceil(len(group) / threads / most))
     return [part.tolist() for part in np.array_split(np.asarray(group), n_shares)]
+
+
+def by_place(share: Sequence[int], members: Sequence[Member]) -> list[list[int]]:
+    """The parts of a share that stand at the same update; one, unless the networks were resumed on another machine.
+
+    Those that are done stay with the others: so a resumed share is of the size that it had, and no bit differs.
+    """
+    places = {number: place_of(members[number]) for number in share}
+    parts: dict[object, list[int]] = {}
+    for number in share:
+        if places[number] is not None:
+            parts.setdefault(places[number], []).append(number)
+    if not parts:
+        return [list(share)]
+    first, *others = parts.values()
+    done = [number for number in share if places[number] is None]
+    return [sorted(first + done), *others]
 
 
 def bytes_of(members: Sequence[Member]) -> int:

@@ -10,6 +10,7 @@ from entrena.errors import UsageError
 from entrena.training.checkpoint import Checkpoint
 
 OnLook = Callable[["Progress"], Literal["stop"] | None]
+NOT_IN_THE_HISTORY = ("n_epochs", "score_name", "own_seconds")
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Progress:
         learning_rate: The rate of the epoch's last update.
         seconds: Training time so far.
         score_name: What the score is.
+        own_seconds: Its share of the training time, where several networks are trained in one program.
     """
 
     epoch: int
@@ -41,10 +43,11 @@ class Progress:
     seconds: float
 
     score_name: str = "score"
+    own_seconds: float = 0.0
 
     def record(self) -> dict[str, Any]:
         """The line of the history."""
-        return {name: value for name, value in self.__dict__.items() if name not in ("n_epochs", "score_name")}
+        return {name: value for name, value in self.__dict__.items() if name not in NOT_IN_THE_HISTORY}
 
 
 class Watchers(NamedTuple):
