@@ -178,9 +178,12 @@ class Model:
 
         Raises:
             ModelFileError: The file is damaged, of another program, or of a newer format.
+            UsageError: There is no such file, or the directory holds many runs.
         """
         path = Path(path)
         file = path / "model.safetensors" if path.is_dir() else path
+        if path.is_dir() and not file.exists() and (path / "001").is_dir():
+            raise UsageError(f"{path} holds many runs: name one of them, such as {path / '001'}")
         arrays, header = load_model(file)
         try:
             recipe = Recipe(**header["recipe"])

@@ -148,6 +148,13 @@ def test_less_is_better_where_it_is():
     assert result.against[1 - result.best].posterior is None
 
 
+def test_many_recipes_in_one_sentence():
+    recipe = {**QUICK, "max_epochs": 20}
+    vary = {"learning_rate": [0.03, 1e-9, 2e-9, 3e-9, 4e-9, 5e-9]}
+    found = compare(made_up(400, noise=0.1), target="y", recipe=recipe, vary=vary, seeds=3, folds=4)
+    assert verdicts(found)[0].startswith("learning_rate=0.03 is better than any of the other 5 (p ≤ ")
+
+
 # --- saved and resumed ------------------------------------------------------------------------------------------------
 
 

@@ -182,3 +182,10 @@ def test_one_bad_recipe_among_many_leaves_no_directory():
     with pytest.raises(RecipeError, match="training.loss"):
         population.train([Recipe(**QUICK), Recipe(**QUICK, loss="cross_entropy")], "diabetes")
     assert not Path("runs").exists()
+
+
+def test_the_directory_of_a_population_is_no_model():
+    found = population.train([Recipe(**QUICK)] * 2, "iris", save=True)
+    with pytest.raises(UsageError, match="holds many runs: name one of them, such as runs/.*/001"):
+        load(found.path)
+    assert not (found.path / "checkpoint").exists()  # nothing is left to go on with

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from time import time as clock
@@ -65,5 +66,7 @@ def open_to_resume(path: str | Path, kind: str) -> Iterator[RunDirectory]:
 
 
 def finish(directory: RunDirectory, state: str, facts: Mapping[str, Any]) -> None:
-    """Writes into the status how it ended."""
+    """Writes into the status how it ended; of one that is done nothing is left to go on with."""
     directory.write_status({"state": state, "ended": clock(), **facts})
+    if state == "done":
+        shutil.rmtree(directory.checkpoint_path, ignore_errors=True)

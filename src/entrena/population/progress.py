@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from types import TracebackType
 from typing import Self
@@ -19,9 +20,9 @@ class Together:
     """
 
     def __init__(self, n_networks: int, *, shown: bool) -> None:
-        self._bar = ProgressBar() if shown else None
-        self._done = [0] * n_networks
-        self._planned = [0] * n_networks
+        self._bar = ProgressBar(words=self._said) if shown else None
+        self._n = n_networks
+        self._last: dict[int, Progress] = {}
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -38,10 +39,17 @@ class Together:
 
         def on_look(progress: Progress) -> None:
             with self._lock:
-                self._done[number], self._planned[number] = progress.epoch, progress.n_epochs
+                self._last[number] = progress
                 if self._bar is not None:
-                    known = [planned for planned in self._planned if planned]
-                    total = sum(known) + max(known) * (len(self._planned) - len(known))
-                    self._bar(Progress(**{**progress.__dict__, "epoch": sum(self._done), "n_epochs": total}))
+                    known = list(self._last.values())
+                    longest = max(each.n_epochs for each in known)
+                    total = sum(each.n_epochs for each in known) + longest * (self._n - len(known))
+                    done = sum(each.epoch for each in known)
+                    self._bar(Progress(**{**progress.__dict__, "epoch": done, "n_epochs": total}))
 
         return on_look
+
+    def _said(self, _: Progress) -> str:
+        losses = [each.loss for each in self._last.values() if math.isfinite(each.loss)]
+        mean = f"  mean loss {sum(losses) / len(losses):.4g}" if losses else ""
+        return f"{self._n} network{'' if self._n == 1 else 's'}{mean}"

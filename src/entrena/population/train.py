@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import perf_counter
+from time import time as clock
 from typing import Any
 
 import numpy as np
@@ -202,7 +203,11 @@ def _train(
     population = Population(None if directory is None else directory.path, runs, perf_counter() - began)
     if directory is not None:
         stopped = any(run.outcome.name == "interrupted" for run in runs)
-        finish(directory, "interrupted" if stopped else "done", {"seconds": population.seconds})
+        said: dict[str, Any] = {"seconds": population.seconds, "task": runs[0].task, "networks": len(runs)}
+        if runs[0].result is not None:
+            best = population.best.result or {}
+            said |= {"score_name": best["score"], "score": best["value"], "score_on": best["on"]}
+        finish(directory, "interrupted" if stopped else "done", said)
     return population
 
 
@@ -286,7 +291,9 @@ def _scored(
         run = run_of(each, trained, rows, path, trained.training.history, simple.get(key))
         if member is not None:
             member.write_recipe(each.recipe.to_toml())
-            member.write_status({"state": "running", "data": rows.facts["source"], "task": each.schema.task})
+            member.write_status(
+                {"state": "running", "created": clock(), "data": rows.facts["source"], "task": each.schema.task}
+            )
             save_run(run, member)
         runs.append(run)
     return runs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,6 +14,7 @@ from entrena.storage.model_file import versions
 
 LEVEL = 0.05
 SURE = 0.95
+MOST_NAMED = 4  # recipes in one sentence
 
 
 def verdicts(comparison: Comparison) -> list[str]:
@@ -40,7 +42,11 @@ def verdicts(comparison: Comparison) -> list[str]:
             ]
             said.append(
                 f"Over {len(comparison.results)} data sets the ranks differ (Friedman, p = {_p(ranking.p_value)}): "
-                + (f"{names[order[0]]} is ahead of {'; '.join(far)}." if far else "no two of them beyond chance.")
+                + (
+                    f"{names[order[0]]} is ahead of {_listed(far, names[1:])}."
+                    if far
+                    else "no two of them beyond chance."
+                )
             )
     return said
 
@@ -50,7 +56,8 @@ def _verdict(comparison: Comparison, result: OnData) -> str:
     best = names[result.best]
     if len(result.splits) < 2:
         return f"One split decides nothing: {best} is ahead on it. Take --seeds 5 or --folds 5."
-    others = {name: found for name, found in zip(names, result.against, strict=True) if found is not None}
+    pairs = [(name, found) for name, found in zip(names, result.against, strict=True) if found is not None]
+    others = dict(sorted(pairs, key=lambda pair: pair[1].difference.mean))
     worse = [name for name, found in others.items() if found.p_value < LEVEL]
     same = [
         name
@@ -61,12 +68,21 @@ def _verdict(comparison: Comparison, result: OnData) -> str:
     said = []
     if worse:
         least = max(others[name].p_value for name in worse)
-        said.append(f"{best} is better than {'; '.join(worse)} (p ≤ {_p(least)}, adjusted).")
+        said.append(f"{best} is better than {_listed(worse, others)} (p ≤ {_p(least)}, adjusted).")
     if same:
-        said.append(f"No difference that matters (under 0.01) from {'; '.join(same)}.")
+        said.append(f"No difference that matters (under 0.01) from {_listed(same, others)}.")
     if open_:
-        said.append(f"{len(result.splits)} splits do not tell {best} from {'; '.join(open_)}.")
+        said.append(f"{len(result.splits)} splits do not tell {best} from {_listed(open_, others)}.")
     return " ".join(said)
+
+
+def _listed(names: Sequence[str], others: Collection[str]) -> str:
+    """Recipes in a sentence, as long as one reads them."""
+    if len(names) == len(others) > MOST_NAMED:
+        return f"any of the other {len(others)}"
+    if len(names) > MOST_NAMED:
+        return "; ".join(names[: MOST_NAMED - 1]) + f"; and {len(names) - MOST_NAMED + 1} more"
+    return "; ".join(names)
 
 
 def _p(p_value: float) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import IO, Any, Self
 
@@ -22,9 +23,11 @@ class ProgressBar:
 
     Args:
         stream: Where it is shown; None: the standard error stream.
+        words: What is said of a look beside the epochs; None: loss, score and rate.
     """
 
-    def __init__(self, stream: IO[str] | None = None) -> None:
+    def __init__(self, stream: IO[str] | None = None, words: Callable[[Progress], str] | None = None) -> None:
+        self._words = words or describe
         self._stream = stream if stream is not None else sys.stderr
         self._next = 0.0
         self._first_line = time.monotonic() + LINE_SECONDS
@@ -74,12 +77,12 @@ class ProgressBar:
             self._bar = _rich_bar(self._stream)
             self._task = self._bar.add_task("", total=progress.n_epochs, said="")
             self._bar.start()
-        self._bar.update(self._task, completed=progress.epoch, said=describe(progress))
+        self._bar.update(self._task, completed=progress.epoch, said=self._words(progress))
         self._bar.refresh()
 
     def _print(self, progress: Progress) -> None:
         share = f"epoch {progress.epoch}/{progress.n_epochs}"
-        self._stream.write(f"{share}  {describe(progress)}  {progress.seconds:.1f} s\n")
+        self._stream.write(f"{share}  {self._words(progress)}  {progress.seconds:.1f} s\n")
         self._stream.flush()
         self._shown = progress
 
