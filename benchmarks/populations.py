@@ -1,6 +1,6 @@
 """How long many networks take: entrena side by side and one by one, scikit-learn on one core and on two, PyTorch.
 
-python -m benchmarks.populations       # about 20 minutes on 2 cores
+python -m benchmarks.populations       # about 30 minutes on 2 cores
 """
 
 from __future__ import annotations

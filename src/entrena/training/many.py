@@ -26,7 +26,7 @@ from entrena.training.program import GATHER_FIRST_BYTES, MASKS_FIRST_BYTES
 from entrena.training.watching import UNWATCHED
 
 MOST_BYTES = 2 * 2**30  # of all networks that are trained at the same time, data that they share left out
-MOST_ON_A_CORE = 16  # in one program of a CPU's core: more fall out of its caches (benchmarks/results/populations.md)
+MOST_ON_A_CORE = 16  # in one program of a CPU's core: more fall out of its caches (benchmarks/results/shares.md)
 STATES = 10  # weights and two means, before and after an update, the best weights, gradients, what the host copies
 
 OnCheckpoints = Callable[[dict[int, Checkpoint]], None]
