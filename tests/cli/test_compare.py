@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -70,6 +71,26 @@ def test_a_page_with_figures(entrena: Entrena) -> None:
     assert said.code == 2 and "must end in .html, as in --html found.html" in said.err
     said = entrena(*words, "--html", "nowhere/found.html")
     assert said.code == 2 and "there is no folder" in said.err
+
+
+def test_the_page_tells_what_was_typed(tmp_path: Path) -> None:
+    words = [
+        "compare",
+        "iris",
+        "--vary",
+        "activation=relu,tanh",
+        "--seeds",
+        "2",
+        *SHORT,
+        "--html",
+        "a b.html",
+        "--json",
+    ]
+    words.append("--json")
+    done = subprocess.run([sys.executable, "-m", "entrena", *words], cwd=tmp_path, capture_output=True, check=True)
+    command = json.loads(done.stdout)["command"]
+    assert shlex.split(command) == ["entrena", *words]
+    assert command.replace("'", "&#x27;") in (tmp_path / "a b.html").read_text()
 
 
 def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from entrena.cli.output import IN_THE_TARGETS_UNIT, score_title, visible
+from entrena.cli.output import visible
+from entrena.reporting.wording import IN_THE_TARGETS_UNIT, score_title
 from entrena.training.scores import SCORES
 
 SHORT = ("--set", "max_epochs=3", "--set", "hidden=[8]")

@@ -24,22 +24,11 @@ from entrena.cli.options import (
     metric_choices,
     read_options,
 )
-from entrena.cli.output import (
-    count,
-    duration,
-    listed,
-    number,
-    open_console,
-    print_facts,
-    print_json,
-    print_line,
-    print_table,
-    score,
-    score_title,
-)
+from entrena.cli.output import listed, open_console, print_facts, print_json, print_line, print_table, typed_command
 from entrena.cli.run_names import find_run
 from entrena.cli.train import parse_roles, read_recipe
 from entrena.errors import UsageError
+from entrena.reporting.wording import count, duration, number, score, score_title
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -169,7 +158,7 @@ def compare(
     from entrena.population.words import to_plain
 
     comparison = compare_recipes(**arguments, verbose=not (quiet or as_json))
-    plain = to_plain(comparison)
+    plain = {**to_plain(comparison), "command": None if resume else typed_command()}
     if html is not None:
         from entrena.reporting.comparison_page import comparison_page
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from entrena.cli.options import Debug, Json
-from entrena.cli.output import count, listed, number, open_console, print_facts, print_json, print_table
+from entrena.cli.output import listed, open_console, print_facts, print_json, print_table
 from entrena.cli.table_file import check_suffix, write_table
 from entrena.errors import UsageError, did_you_mean
+from entrena.reporting.wording import count, number
 
 if TYPE_CHECKING:
     import numpy as np

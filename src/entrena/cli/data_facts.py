@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from entrena.cli.output import LONGEST_NAME, count, listed
+from entrena.cli.output import LONGEST_NAME, listed
 from entrena.errors import shortened
+from entrena.reporting.wording import count
 
 if TYPE_CHECKING:
     from entrena.data import ColumnRole, Schema

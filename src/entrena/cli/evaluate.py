@@ -22,9 +22,10 @@ from entrena.cli.options import (
     metric_choices,
     read_options,
 )
-from entrena.cli.output import count, listed, open_console, print_facts, print_json, print_scores
+from entrena.cli.output import listed, open_console, print_facts, print_json, print_scores
 from entrena.cli.run_names import find_model
 from entrena.errors import UsageError
+from entrena.reporting.wording import count
 
 
 def evaluate(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from entrena.errors import shortened
+from entrena.reporting import wording
+from entrena.reporting.wording import score, score_title
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,32 +19,6 @@ if TYPE_CHECKING:
 WIDE = 1000  # characters of a line that no person but a program reads
 
 LONGEST_NAME = 40  # characters of a column's name among others
-
-# As in the registry of scores, which would bring JAX into commands that only read files; a test compares them.
-SCORE_NAMES = {
-    "balanced_accuracy": "balanced accuracy",
-    "log_loss": "log loss",
-    "brier": "Brier score",
-    "roc_auc": "ROC AUC",
-    "average_precision": "average precision",
-    "f1": "F1",
-    "f1_macro": "macro F1",
-    "mcc": "MCC",
-    "rmse": "RMSE",
-    "mae": "MAE",
-    "median_absolute_error": "median absolute error",
-    "max_error": "greatest error",
-    "mape": "MAPE",
-    "rmsle": "RMSLE",
-    "pinball": "pinball loss",
-    "r2": "R²",
-    "explained_variance": "explained variance",
-}
-
-# Of two classes these are about one: the second in sorted order.
-OF_ONE_CLASS = ("f1", "precision", "recall", "average_precision")
-
-IN_THE_TARGETS_UNIT = ("rmse", "mae", "median_absolute_error", "max_error", "pinball")
 
 MODEL_NAMES = {"network": "network", "linear": "linear model", "majority": "majority class", "mean": "mean"}
 
@@ -51,11 +29,14 @@ def visible(text: str) -> str:
     >>> print(visible("a\x1b[31mb\u202ec"))
     a\x1b[31mb\u202ec
     """
-    if text.isprintable():
-        return text
-    return "".join(
-        sign if sign.isprintable() or sign == "\n" else sign.encode("unicode_escape").decode() for sign in text
-    )
+    return wording.visible(text, lines=True)
+
+
+def typed_command() -> str | None:
+    """The command line of this process as one would type it again; None where `entrena` is not what was started."""
+    if Path(sys.argv[0]).name not in ("entrena", "entrena.exe", "__main__.py"):
+        return None
+    return shlex.join(["entrena", *sys.argv[1:]])
 
 
 def print_json(value: Mapping[str, object]) -> None:
@@ -180,64 +161,6 @@ def _is_undefined(value: float | None) -> bool:
 def print_line(console: Console, name: str, command: str) -> None:
     """Prints a command to type; one that is longer than the line stays in one piece, to be copied."""
     console.print(f"  {name:<10}  {command}", soft_wrap=True)
-
-
-def score_title(name: str, classes: Sequence[object] | None = None) -> str:
-    """A score as people call it, with its settings: `pinball loss(alpha=0.9)`, or the class that it is about.
-
-    >>> score_title("f1", ["no", "yes"]), score_title("f1_macro", ["no", "yes"])
-    ('F1 of yes', 'macro F1')
-    """
-    bare, bracket, settings = name.partition("(")
-    title = SCORE_NAMES.get(bare, bare) + bracket + settings
-    if bare in OF_ONE_CLASS and classes is not None and len(classes) == 2:
-        return f"{title} of {shortened(str(classes[1]), LONGEST_NAME)}"
-    return title
-
-
-def number(value: float | None) -> str:
-    """A number with about four digits that count.
-
-    >>> [number(value) for value in (0.974930, 12345.678, 0.000012345, None)]
-    ['0.9749', '12,346', '1.234e-05', '–']
-    """
-    if value is None or value != value:
-        return "–"
-    return f"{value:,.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"
-
-
-def score(name: str, value: float | None) -> str:
-    """A score: shares to four decimals, errors in the target's units to four digits that count."""
-    if value is None or _is_undefined(value):
-        return "–"
-    of_unit = name.partition("(")[0] in IN_THE_TARGETS_UNIT
-    return number(value) if of_unit or abs(value) >= 1000 else f"{value:.4f}"
-
-
-def count(n: int, thing: str) -> str:
-    """A number of things.
-
-    >>> count(1, "row"), count(1797, "row"), count(3, "class")
-    ('1 row', '1,797 rows', '3 classes')
-    """
-    return f"{n:,} {thing}" + ("" if n == 1 else "es" if thing.endswith("s") else "s")
-
-
-def duration(seconds: float | None) -> str:
-    """A time span as people say it.
-
-    >>> [duration(value) for value in (0.214, 12.3, 125, 7300, 200_000, None)]
-    ['0.21 s', '12.3 s', '2 min 5 s', '2 h 1 min', '2 d 7 h', '–']
-    """
-    if seconds is None:
-        return "–"
-    if seconds < 59.95:
-        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours < 24 else f"{hours // 24} d {hours % 24} h"
 
 
 def listed(names: Sequence[object], most: int = 8) -> str:

@@ -22,10 +22,11 @@ from entrena.cli.options import (
     Thousands,
     read_options,
 )
-from entrena.cli.output import count, print_json, visible
+from entrena.cli.output import print_json, visible
 from entrena.cli.run_names import find_model
 from entrena.cli.table_file import check_suffix, write_table
 from entrena.errors import UsageError, shortened
+from entrena.reporting.wording import count
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from entrena.cli.options import RUNS_DIR, Debug, Json, RunsDir
-from entrena.cli.output import SCORE_NAMES, duration, open_console, print_json, print_table, score
+from entrena.cli.output import open_console, print_json, print_table
 from entrena.errors import RunError
+from entrena.reporting.wording import SCORE_NAMES, duration, score
 
 if TYPE_CHECKING:
     from entrena.storage import RunSummary

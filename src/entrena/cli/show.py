@@ -12,10 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from entrena.cli.options import RUNS_DIR, Debug, Json, RunName, RunsDir
 from entrena.cli.output import (
-    count,
-    duration,
     listed,
-    number,
     open_console,
     print_comparison,
     print_facts,
@@ -25,6 +22,7 @@ from entrena.cli.output import (
 )
 from entrena.cli.run_names import find_model, find_run
 from entrena.errors import ModelFileError, RunError, shortened
+from entrena.reporting.wording import count, duration, number
 
 if TYPE_CHECKING:
     from entrena.storage import RunDirectory

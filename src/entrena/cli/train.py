@@ -24,20 +24,10 @@ from entrena.cli.options import (
     metric_choices,
     read_options,
 )
-from entrena.cli.output import (
-    count,
-    duration,
-    listed,
-    number,
-    open_console,
-    print_comparison,
-    print_facts,
-    print_json,
-    print_line,
-    print_scores,
-)
+from entrena.cli.output import listed, open_console, print_comparison, print_facts, print_json, print_line, print_scores
 from entrena.cli.run_names import find_model, find_run
 from entrena.errors import UsageError
+from entrena.reporting.wording import count, duration, number
 
 if TYPE_CHECKING:
     from entrena.finished_run import Run

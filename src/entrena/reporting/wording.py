@@ -5,21 +5,51 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+# As in the registry of scores, which would bring JAX into commands that only read files; a test compares them.
+SCORE_NAMES = {
+    "balanced_accuracy": "balanced accuracy",
+    "log_loss": "log loss",
+    "brier": "Brier score",
+    "roc_auc": "ROC AUC",
+    "average_precision": "average precision",
+    "f1": "F1",
+    "f1_macro": "macro F1",
+    "mcc": "MCC",
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "median_absolute_error": "median absolute error",
+    "max_error": "greatest error",
+    "mape": "MAPE",
+    "rmsle": "RMSLE",
+    "pinball": "pinball loss",
+    "r2": "R²",
+    "explained_variance": "explained variance",
+}
+
 # Of two classes these are about one: the second in sorted order.
 OF_ONE_CLASS = ("f1", "precision", "recall", "average_precision")
+
+IN_THE_TARGETS_UNIT = ("rmse", "mae", "median_absolute_error", "max_error", "pinball")
 
 LONGEST_CLASS = 40  # characters of a class's name in the title of a score
 
 
-def visible(text: str) -> str:
+def visible(text: str, *, lines: bool = False) -> str:
     r"""A text that may come from a file, with what has no shape of its own or turns the direction of writing shown.
+
+    Args:
+        text: The text.
+        lines: Whether the ends of lines stay.
 
     >>> print(visible("a\u202eb\u2028c"))
     a\u202eb\u2028c
     """
     if text.isprintable():
         return text
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+    kept = "\n" if lines else ""
+    return "".join(
+        sign if sign.isprintable() or sign == kept else sign.encode("unicode_escape").decode() for sign in text
+    )
 
 
 def squeezed(text: str, most: int) -> str:
@@ -63,7 +93,7 @@ def score(name: str, value: float | None) -> str:
     """A score: shares to four decimals, errors in the target's units to four digits that count."""
     if value is None or math.isnan(value):
         return "–"
-    of_unit = _details(name).get("unit") == "target"
+    of_unit = name.partition("(")[0] in IN_THE_TARGETS_UNIT
     return number(value) if of_unit or abs(value) >= 1000 else f"{value:.4f}"
 
 
@@ -74,7 +104,7 @@ def score_title(name: str, classes: Sequence[object] | None = None) -> str:
     ('F1 of yes', 'balanced accuracy', 'pinball loss(alpha=0.9)')
     """
     bare, bracket, settings = name.partition("(")
-    title = str(_details(name).get("title", bare)) + bracket + settings
+    title = SCORE_NAMES.get(bare, bare) + bracket + settings
     if bare in OF_ONE_CLASS and classes is not None and len(classes) == 2:
         return f"{title} of {squeezed(str(classes[1]), LONGEST_CLASS)}"
     return title
@@ -110,8 +140,8 @@ def count(n: int, thing: str) -> str:
 def duration(seconds: float | None) -> str:
     """A time span as people say it.
 
-    >>> [duration(value) for value in (0.0123, 0.214, 12.3, 125, 7300, None)]
-    ['12 ms', '0.21 s', '12.3 s', '2 min 5 s', '2 h 1 min', '–']
+    >>> [duration(value) for value in (0.0123, 0.214, 12.3, 125, 7300, 200_000, None)]
+    ['12 ms', '0.21 s', '12.3 s', '2 min 5 s', '2 h 1 min', '2 d 7 h', '–']
     """
     if seconds is None or math.isnan(seconds):
         return "–"
@@ -123,11 +153,4 @@ def duration(seconds: float | None) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s"
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min"
-
-
-def _details(name: str) -> dict[str, object]:
-    from entrena.training.scores import SCORES  # Late: it brings JAX.
-
-    bare = name.partition("(")[0]
-    return dict(SCORES[bare].details) if bare in SCORES else {}
+    return f"{hours} h {minutes} min" if hours < 24 else f"{hours // 24} d {hours % 24} h"

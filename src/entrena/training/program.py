@@ -35,6 +35,9 @@ from entrena.training.optimizers import OPTIMIZERS, is_decoupled, transformation
 GATHER_FIRST_BYTES = 4 * 2**20
 MASKS_FIRST_BYTES = 16 * 2**20
 
+# A compiled program takes 10 to 200 of the 65,530 memory mappings that Linux gives a process: too many end it.
+MOST_PROGRAMS = 128
+
 
 @dataclass(frozen=True)
 class Structure:
@@ -126,11 +129,19 @@ Masks = tuple[Bool[Array, "*updates batch units"], ...]  # one for each hidden l
 
 def initial_state(structure: Structure, params: Params) -> State:
     """The state before the first update: the optimizer's memory is empty. NumPy in, NumPy out, nothing is compiled."""
+    dtype = jax.tree.leaves(params)[0].dtype
+    return State(params, jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), _memory(structure, dtype)))
+
+
+@lru_cache(maxsize=MOST_PROGRAMS)
+def _memory(structure: Structure, dtype: np.dtype) -> Any:
+    """The shapes of the optimizer's memory: found by tracing, some milliseconds that many networks share."""
     momentum = 0.0 if structure.momentum else None
     settings = {setting.name: setting.default for setting in OPTIMIZERS[structure.optimizer].settings}
     optimizer = transformation(Choice(structure.optimizer), momentum, structure.nesterov, settings)
-    shapes = jax.eval_shape(optimizer.init, params)
-    return State(params, jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes))
+    shapes = structure.network.shapes
+    params = tuple({name: jax.ShapeDtypeStruct(shape, dtype) for name, shape in layer.items()} for layer in shapes)
+    return jax.eval_shape(optimizer.init, params)
 
 
 def batch_losses(
@@ -317,9 +328,6 @@ class Together(NamedTuple):
 
 
 Shapes = tuple[tuple[int, ...], ...]
-
-# A compiled program takes 10 to 200 of the 65,530 memory mappings that Linux gives a process: too many end it.
-MOST_PROGRAMS = 128
 
 
 @lru_cache(maxsize=MOST_PROGRAMS)
