@@ -155,3 +155,11 @@ def test_holm():
     assert holm([0.01, 0.02, 0.03, 0.005]) == pytest.approx([0.03, 0.04, 0.04, 0.02])
     assert holm([0.9, 0.9]) == [1.0, 1.0]
     assert holm([]) == []
+
+
+def test_scores_that_agree_by_chance_are_not_certain():
+    """Three splits with one error among 24 rows each: the interval is that of a deviation of one row."""
+    mean, low, high = mean_interval([23 / 24] * 3, 0.2, 1 / 24)
+    half = stats.t.ppf(0.975, 2) * math.sqrt((1 / 3 + 0.25) / 24**2)
+    assert (mean, low, high) == pytest.approx((23 / 24, 23 / 24 - half, 23 / 24 + half))
+    assert mean_interval([23 / 24] * 3, 0.2) == pytest.approx((23 / 24,) * 3)

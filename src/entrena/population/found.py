@@ -177,7 +177,7 @@ def judge(
         sizes=sizes,
         splits=tuple((split.seed, split.fold) for split in splits),
         scores=tables,
-        means=tuple(_mean(table[:, k], share, score) for k in range(n_variants)),
+        means=tuple(_mean(table[:, k], share, score, one_row) for k in range(n_variants)),
         best=best,
         against=tuple(against),
         curves=tuple(padded),
@@ -192,8 +192,8 @@ def judge(
     )
 
 
-def _mean(values: np.ndarray, share: float, score: str) -> tuple[float, float, float]:
-    mean, low, high = mean_interval(values.tolist(), share)
+def _mean(values: np.ndarray, share: float, score: str, one_row: float) -> tuple[float, float, float]:
+    mean, low, high = mean_interval(values.tolist(), share, one_row)
     if score in COUNTED:  # no share lies beyond 0 and 1, whatever Student's t allows
         low, high = max(low, 0.0), min(high, 1.0)
     return mean, low, high

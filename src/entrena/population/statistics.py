@@ -111,11 +111,17 @@ def bayesian_t(differences: Sequence[float], test_share: float, equal: float, re
     return Posterior(better, 1 - better - worse, worse)
 
 
-def mean_interval(values: Sequence[float], test_share: float) -> tuple[float, float, float]:
-    """Mean and 95 % interval of the scores on several splits, corrected likewise; (mean, low, high)."""
+def mean_interval(values: Sequence[float], test_share: float, resolution: float = 0.0) -> tuple[float, float, float]:
+    """Mean and 95 % interval of the scores on several splits, corrected likewise; (mean, low, high).
+
+    Args:
+        values: [J] a score for each split.
+        test_share: Share of the rows that a split holds out.
+        resolution: The least difference that one row makes: scores that agree by chance are not certain.
+    """
     if len(values) < 2:
         return float(np.mean(values)), math.nan, math.nan
-    found = corrected_t(values, test_share)
+    found = corrected_t(values, test_share, resolution)
     return found.mean, found.low, found.high
 
 
