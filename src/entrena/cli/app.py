@@ -13,6 +13,7 @@ from entrena.cli.compare import compare
 from entrena.cli.data import data
 from entrena.cli.evaluate import evaluate
 from entrena.cli.failures import DEBUG, DONE, end_of_pipe, report
+from entrena.cli.lesson import lesson
 from entrena.cli.predict import predict
 from entrena.cli.runs import runs
 from entrena.cli.show import show
@@ -20,7 +21,7 @@ from entrena.cli.techniques import techniques
 from entrena.cli.train import train
 from entrena.errors import UsageError, did_you_mean
 
-COMMANDS = (train, predict, evaluate, compare, runs, show, data, techniques)
+COMMANDS = (train, predict, evaluate, compare, runs, show, data, techniques, lesson)
 
 
 class _Commands(TyperGroup):
