@@ -37,7 +37,7 @@ def over_splits(curves: Sequence[Sequence[float | None]]) -> OverSplits:
     [4.0, 2.0, 1.5]
 
     Args:
-        curves: [splits][epochs]; None or NaN after the end.
+        curves: For each split a loss after each epoch; None or NaN after the end.
     """
     table = np.array(curves, float).reshape(len(curves), -1)
     known = np.isfinite(table)
