@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,12 @@ from entrena.data import (
     split_rows,
     with_training,
 )
-from entrena.data.files import options_for
+from entrena.data.files import STANDARD_INPUT, options_for
+from entrena.data.sources import target_names
 from entrena.data.table import joined_tables
 from entrena.errors import DataError, RunError, UsageError, did_you_mean
 from entrena.fitting import Parts, rows_that_count, split_validation
-from entrena.model import Model
+from entrena.model import Model, choose_metrics
 from entrena.recipe import Recipe
 from entrena.training.seeds import generator
 
@@ -128,6 +129,56 @@ class Divided:
         """The rows of each part."""
         parts = {"training": self.parts.training, "validation": self.parts.validation, "test": self.test}
         return {name: 0 if part is None else part.n_rows for name, part in parts.items()}
+
+
+def make_job(
+    data: Any,
+    *,
+    target: str | Sequence[str] | None,
+    task: str | None,
+    test_fraction: float,
+    roles: Mapping[str, str] | None,
+    rows: Mapping[str, str | None],
+    options: ReadOptions | None,
+    metrics: str | Sequence[str | Mapping[str, Any]],
+    own: Mapping[str, Any],
+    recipe_fingerprint: str = "",
+) -> Job:
+    """The job of what was asked for; what depends on the rows is not known yet.
+
+    Args:
+        data: As for `train`.
+        target: As for `train`.
+        task: As for `train`.
+        test_fraction: As for `train`; with test rows of one's own there is none.
+        roles: As for `train`.
+        rows: The names of the columns with weights, groups and times.
+        options: As for `train`.
+        metrics: As for `train`.
+        own: `validation` and `test` rows of one's own, or None.
+        recipe_fingerprint: A checksum of the recipe or recipes.
+
+    Raises:
+        UsageError: The task, the share of the test rows or a score is not allowed.
+    """
+    if not isinstance(test_fraction, int | float) or not 0 <= test_fraction < 1:
+        raise UsageError(f"test_fraction: {test_fraction} is not allowed: at least 0 and below 1")
+    check_task(task)
+    from_file = isinstance(data, str | Path) and str(data) != STANDARD_INPUT
+    return Job(
+        data=absolute(data) if from_file else STANDARD_INPUT if isinstance(data, str | Path) else "",
+        target=None if target is None else target_names(target),
+        task=task,
+        test_fraction=0 if own.get("test") is not None else test_fraction,
+        from_file=from_file,
+        fingerprint="",
+        recipe_fingerprint=recipe_fingerprint,
+        roles=dict(roles or {}),
+        rows=dict(rows),
+        options={} if options is None else asdict(options),
+        files={k: absolute(v) if isinstance(v, str | Path) else "" for k, v in own.items() if v is not None},
+        metrics=tuple(each.to_plain() for each in choose_metrics([metrics] if isinstance(metrics, str) else metrics)),
+    )
 
 
 def check_task(task: str | None) -> None:

@@ -7,7 +7,7 @@ import importlib
 import math
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from time import time as clock
@@ -16,22 +16,19 @@ from typing import Any
 from entrena.data import EMBEDDED, ReadOptions
 from entrena.data.files import STANDARD_INPUT
 from entrena.data.frames import is_frame
-from entrena.data.sources import target_names
 from entrena.errors import DataError, RunError, UsageError
 from entrena.finished_run import HeldOut, Run, held_out, run_of, save_run
 from entrena.fitting import Fitted, Prepared, fit, prepare
 from entrena.interrupt import interrupt_as_flag
 from entrena.job import (
     Job,
-    absolute,
-    check_task,
     checksum,
     divide,
     fingerprint,
     own_fingerprints,
     read_examples,
 )
-from entrena.model import Model, choose_metrics
+from entrena.model import Model
 from entrena.recipe import Recipe
 from entrena.reporting.progress import ProgressBar
 from entrena.results import check_scorable
@@ -126,38 +123,26 @@ def train(
             raise UsageError(
                 "no data: give the name of an embedded set (digits), a file (houses.csv), a frame or (X, y)"
             )
-        if not isinstance(test_fraction, int | float) or not 0 <= test_fraction < 1:
-            raise UsageError(f"test_fraction: {test_fraction} is not allowed: at least 0 and below 1")
-        check_task(task)
         start = None if from_run is None else Model.load(from_run)
         # A model that was trained again on all rows is a start like any other.
         chosen = _as_recipe(recipe, Recipe() if start is None else start.recipe.change({"refit": False}))
         if start is not None and (roles or task is not None or chosen.training.refit):
             raise UsageError("from_run takes the model's columns, task and rows: leave out roles, task and refit")
         own = {"validation": validation_data, "test": test_data}
-        from_file = isinstance(data, str | Path) and str(data) != STANDARD_INPUT
-        job = Job(
-            data=absolute(data) if from_file else STANDARD_INPUT if isinstance(data, str | Path) else "",
-            target=target if target is None else target_names(target),
+        job = make_job(
+            data,
+            target=target,
             task=task,
-            test_fraction=0 if test_data is not None else test_fraction,
-            from_file=from_file,
-            fingerprint="",
-            recipe_fingerprint=checksum(chosen.to_toml()),
-            roles=dict(roles or {}),
+            test_fraction=test_fraction,
+            roles=roles,
             rows={"weight": weight, "group": group, "time": time},
-            options={} if options is None else asdict(options),
-            from_run=None if from_run is None else str(Path(from_run).absolute()),
-            start_fingerprint=None if start is None else start.fingerprint(),
-            files={
-                part: absolute(rows) if isinstance(rows, str | Path) else ""
-                for part, rows in own.items()
-                if rows is not None
-            },
-            metrics=tuple(
-                metric.to_plain() for metric in choose_metrics([metrics] if isinstance(metrics, str) else metrics)
-            ),
+            options=options,
+            metrics=metrics,
+            own=own,
+            recipe_fingerprint=checksum(chosen.to_toml()),
         )
+        if start is not None:
+            job = replace(job, from_run=str(Path(str(from_run)).absolute()), start_fingerprint=start.fingerprint())
         return _begin(chosen, data, job, start, own, callbacks, runs_dir if save else None, name)
 
 

@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 from entrena.data import read, split_rows
-from entrena.errors import DataError, RecipeError, RunError, UsageError
+from entrena.errors import DataError, EntrenaError, RecipeError, RunError, UsageError
 from entrena.fitting import Parts, fit, prepare
 from entrena.job import Job, typed
 from entrena.population import compare
@@ -245,8 +245,19 @@ def test_wrong_choices_end_in_a_message():
         ({"folds": 1}, "folds: 1 is not allowed"),
         ({"test_fraction": 1.0}, "test_fraction: 1.0 is not allowed"),
         ({"folds": 1000}, "--folds: 1000 are more than there are"),
+        ({"vary": {"random_state": [1, 2]}}, "random_state is what each split has of its own"),
+        ({"metrics": "rmse"}, "'rmse' does not score classes"),
     ],
 )
 def test_wrong_counts(arguments, message):
     with pytest.raises(UsageError, match=message):
-        compare(made_up(40), target="y", vary={}, **arguments)
+        compare(made_up(40), **{"target": "y", "vary": {}, **arguments})
+    assert list(Path().glob("runs/*")) == []  # nothing was trained, and nothing is left
+
+
+def test_what_was_trained_before_an_error_is_kept():
+    sets = [made_up(120), made_up(120).rename({"y": "other"})]
+    with pytest.raises(EntrenaError, match="other"):
+        compare(sets, target="y", vary={}, recipe=QUICK, seeds=2)
+    (path,) = Path("runs").iterdir()
+    assert RunDirectory(path).state() == "failed"

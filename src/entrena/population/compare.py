@@ -18,11 +18,10 @@ from typing import Any
 import numpy as np
 
 from entrena.data import Examples, ReadOptions, infer_schema, split_rows
-from entrena.data.sources import target_names
 from entrena.errors import DataError, RunError, UsageError
 from entrena.fitting import fit_many, rows_that_count
 from entrena.interrupt import interrupt_as_flag
-from entrena.job import Job, absolute, check_task, fingerprint, read_examples
+from entrena.job import Job, fingerprint, read_examples
 from entrena.model import check_metrics, choose_metrics, main_score
 from entrena.population.directory import create, finish, open_to_resume
 from entrena.population.found import Comparison, OnData, Trained, judge, means
@@ -143,26 +142,25 @@ def compare(
     if data is None or (isinstance(data, list) and not data):
         raise UsageError("no data: give the name of an embedded set (digits), a file (houses.csv), a frame or (X, y)")
     base = recipe if isinstance(recipe, Recipe) else Recipe.make(recipe)
+    if any(key.rpartition(".")[2] == "random_state" for key in vary or {}):
+        raise UsageError("vary: random_state is what each split has of its own: seeds=5, or --seeds 5, says how many")
     variants = make_variants(base, vary or {})
-    _check_counts(seeds, folds, test_fraction)
-    check_task(task)
+    _check_counts(seeds, folds)
     many = _as_list(data)
     targets = list(target) if isinstance(data, list) and isinstance(target, list | tuple) else [target] * len(many)
     if len(targets) != len(many):
         raise UsageError(f"target: {len(targets)} for {len(many)} data sets")
     jobs = tuple(
-        Job(
-            data=absolute(each) if isinstance(each, str | Path) else "",
-            target=None if own_target is None else target_names(own_target),
+        make_job(
+            each,
+            target=own_target,
             task=task,
             test_fraction=test_fraction,
-            from_file=isinstance(each, str | Path),
-            fingerprint="",
-            recipe_fingerprint="",
-            roles=dict(roles or {}),
+            roles=roles,
             rows={"weight": weight, "group": group, "time": time},
-            options={} if options is None else options.__dict__,
-            metrics=tuple(c.to_plain() for c in choose_metrics([metrics] if isinstance(metrics, str) else metrics)),
+            options=options,
+            metrics=metrics,
+            own={},
         )
         for each, own_target in zip(many, targets, strict=True)
     )
@@ -281,10 +279,8 @@ def _as_list(data: Any) -> list[Any]:
     return data if isinstance(data, list) else [] if data is None else [data]
 
 
-def _check_counts(seeds: int, folds: int | None, test_fraction: float) -> None:
+def _check_counts(seeds: int, folds: int | None) -> None:
     if not isinstance(seeds, int) or seeds < 1:
         raise UsageError(f"seeds: {seeds} is not allowed: a whole number from 1 on")
     if folds is not None and (not isinstance(folds, int) or folds < 2):
         raise UsageError(f"folds: {folds} is not allowed: a whole number from 2 on")
-    if not 0 <= test_fraction < 1:
-        raise UsageError(f"test_fraction: {test_fraction} is not allowed: at least 0 and below 1")

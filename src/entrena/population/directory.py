@@ -9,7 +9,7 @@ from pathlib import Path
 from time import time as clock
 from typing import Any
 
-from entrena.errors import RunError
+from entrena.errors import EntrenaError, RunError
 from entrena.recipe import Recipe
 from entrena.storage import RunDirectory
 
@@ -33,6 +33,8 @@ def create(
         recipe: What its networks have in common, or the first one's.
         source: The data's name.
         asked: What it was asked for, as plain values: enough to go on with it.
+
+    Where the first error comes before anything was trained, no directory is left.
     """
     directory = RunDirectory.create(runs_dir, f"{kind}-{name}")
     with directory:
@@ -40,8 +42,13 @@ def create(
         directory.write_status(
             {"state": "running", "created": clock(), "kind": kind, "data": source, "asked": dict(asked)}
         )
-        with directory.telling_failure():
-            yield directory
+        try:
+            with directory.telling_failure():
+                yield directory
+        except EntrenaError:
+            if not directory.checkpoint_path.exists():
+                shutil.rmtree(directory.path, ignore_errors=True)
+            raise
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from time import time as clock
@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from entrena.data import Examples, ReadOptions
-from entrena.data.sources import target_names
 from entrena.errors import DataError, RunError, UsageError
 from entrena.finished_run import HeldOut, Run, held_out, run_of, save_run
 from entrena.fitting import Fitted, Prepared, fit_many, prepare, prepare_like
@@ -21,15 +20,12 @@ from entrena.interrupt import interrupt_as_flag
 from entrena.job import (
     Divided,
     Job,
-    absolute,
-    check_task,
     checksum,
     divide,
     fingerprint,
     own_fingerprints,
     read_examples,
 )
-from entrena.model import choose_metrics
 from entrena.population.directory import create, finish, open_to_resume
 from entrena.population.progress import Together
 from entrena.population.saved import Keeper
@@ -152,24 +148,18 @@ def train(
     chosen = _recipes(recipes)
     if data is None:
         raise UsageError("no data: give the name of an embedded set (digits), a file (houses.csv), a frame or (X, y)")
-    if not isinstance(test_fraction, int | float) or not 0 <= test_fraction < 1:
-        raise UsageError(f"test_fraction: {test_fraction} is not allowed: at least 0 and below 1")
-    check_task(task)
     seed = chosen[0].random_state if split_seed is None else split_seed
-    is_file = isinstance(data, str | Path)
-    job = Job(
-        data=absolute(data) if is_file else "",
-        target=None if target is None else target_names(target),
+    job = make_job(
+        data,
+        target=target,
         task=task,
-        test_fraction=0 if test_data is not None else test_fraction,
-        from_file=is_file,
-        fingerprint="",
-        recipe_fingerprint=_fingerprint_of(chosen),
-        roles=dict(roles or {}),
+        test_fraction=test_fraction,
+        roles=roles,
         rows={"weight": weight, "group": group, "time": time},
-        options={} if options is None else asdict(options),
-        files={k: absolute(v) if isinstance(v, str | Path) else "" for k, v in own.items() if v is not None},
-        metrics=tuple(each.to_plain() for each in choose_metrics([metrics] if isinstance(metrics, str) else metrics)),
+        options=options,
+        metrics=metrics,
+        own=own,
+        recipe_fingerprint=_fingerprint_of(chosen),
     )
     ready = _ready(chosen, job, read_examples(data, job), own, seed)
     if not save:
