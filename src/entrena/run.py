@@ -25,6 +25,7 @@ from entrena.job import (
     checksum,
     divide,
     fingerprint,
+    make_job,
     own_fingerprints,
     read_examples,
 )

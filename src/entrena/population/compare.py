@@ -21,7 +21,7 @@ from entrena.data import Examples, ReadOptions, infer_schema, split_rows
 from entrena.errors import DataError, RunError, UsageError
 from entrena.fitting import fit_many, rows_that_count
 from entrena.interrupt import interrupt_as_flag
-from entrena.job import Job, fingerprint, read_examples
+from entrena.job import Job, fingerprint, make_job, read_examples
 from entrena.model import check_metrics, choose_metrics, main_score
 from entrena.population.directory import create, finish, open_to_resume
 from entrena.population.found import Comparison, OnData, Trained, judge, means
