@@ -32,13 +32,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.shares", description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--cases", nargs="+", choices=WHICH, default=list(WHICH))
     options = parser.parse_args()
     if options.one:
         case, size = options.one
         print(json.dumps({"seconds": seconds_of(case, int(size))}))
         return
     rows, raw = [], {}
-    for case in WHICH:
+    for case in options.cases:
 
         def timer(size: str, case: str = case) -> Callable[[], float]:
             command = [sys.executable, "-m", "benchmarks.shares", "--one", case, size]
@@ -52,7 +53,7 @@ def main() -> None:
             share = median_interval(paired_ratios(measured[size], measured["1"]))
             micro = median_interval(measured[size]).median / per_network
             rows.append([f"{N} × {workload_of(case).text}", size, number(micro), str(share)])
-    epochs = ", ".join(f"{n} epochs of {case}" for case, n in FEW_EPOCHS.items())
+    epochs = ", ".join(f"{n} epochs of {case}" for case, n in FEW_EPOCHS.items() if case in options.cases)
     about = f"""{N} networks on two threads, each of which trains shares of so many networks one after the other;
 {epochs}, the rest as in [populations.md](populations.md). "Share": the time over that of shares of one network, which
 are two threads with one network each."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import time as clock
@@ -116,6 +117,7 @@ def run_of(
     path: Path | None,
     history: tuple[Mapping[str, Any], ...],
     simple: Mapping[str, np.ndarray] | None = None,
+    interrupted: Callable[[], bool] | None = None,
 ) -> Run:
     """Scores a trained model on the rows that are not trained on.
 
@@ -126,6 +128,7 @@ def run_of(
         path: The run's directory, or None.
         history: A record for each epoch.
         simple: What the simple models say of the leading rows, where that is known already.
+        interrupted: Asked while the network is trained again; None: Ctrl-C is heeded here.
     """
     model, outcome = fitted.model, fitted.training.outcome
     # The simple models stand beside the score that people read; they are fitted once.
@@ -143,8 +146,9 @@ def run_of(
     facts = {**model.facts, **scores, "sizes": data.pop("sizes"), "data": data, "comparison": comparison}
     model = replace(model, facts=facts)
     if held.everything:
-        with interrupt_as_flag() as interrupted:
-            model = refit(model, prepared, fitted, joined(held.everything, model.schema.columns), interrupted)
+        everything = joined(held.everything, model.schema.columns)
+        with interrupt_as_flag() if interrupted is None else nullcontext(interrupted) as asked:
+            model = refit(model, prepared, fitted, everything, asked)
     findings = (_divergence(outcome, fitted),) if outcome.name == "diverged" else ()
     told = scores["validation"], scores["test"], comparison, facts["sizes"], data
     return Run(path, model.recipe, model.schema, model, history, outcome, *told, findings)

@@ -448,3 +448,23 @@ def _toml_key(name: str) -> str:
 def _toml_text(text: str) -> str:
     # JSON's escapes are TOML's too; TOML wants one more.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def as_recipe(recipe: Recipe | Mapping[str, Any] | str | Path | None, base: Recipe) -> Recipe:
+    """A recipe, the file of one, or what is to be changed of a base.
+
+    Raises:
+        UsageError: It is none of these.
+        RecipeError: A key or a value is not allowed.
+    """
+    if recipe is None:
+        return base
+    if isinstance(recipe, Recipe):
+        return recipe
+    if isinstance(recipe, str | Path):
+        return Recipe.read(recipe)
+    if not isinstance(recipe, Mapping):
+        raise UsageError(
+            f"recipe: {recipe!r} is neither a Recipe nor a mapping of its keys nor the path of a recipe file"
+        )
+    return base.change(recipe)

@@ -30,7 +30,7 @@ from entrena.job import (
     read_examples,
 )
 from entrena.model import Model
-from entrena.recipe import Recipe
+from entrena.recipe import Recipe, as_recipe
 from entrena.reporting.progress import ProgressBar
 from entrena.results import check_scorable
 from entrena.storage import (
@@ -119,14 +119,14 @@ def train(
             if wrong:
                 raise UsageError(f"resume goes on with the run's own choices: leave out {', '.join(wrong)}")
             return _resume(Path(resume), data, {"validation": validation_data, "test": test_data}, callbacks)
-        _refuse_data_as_recipe(recipe, data)
+        _refuse_dataas_recipe(recipe, data)
         if data is None:
             raise UsageError(
                 "no data: give the name of an embedded set (digits), a file (houses.csv), a frame or (X, y)"
             )
         start = None if from_run is None else Model.load(from_run)
         # A model that was trained again on all rows is a start like any other.
-        chosen = _as_recipe(recipe, Recipe() if start is None else start.recipe.change({"refit": False}))
+        chosen = as_recipe(recipe, Recipe() if start is None else start.recipe.change({"refit": False}))
         if start is not None and (roles or task is not None or chosen.training.refit):
             raise UsageError("from_run takes the model's columns, task and rows: leave out roles, task and refit")
         own = {"validation": validation_data, "test": test_data}
@@ -295,7 +295,7 @@ def _with_nan(record: Mapping[str, Any]) -> dict[str, Any]:
     return {name: math.nan if value is None and name not in absent else value for name, value in record.items()}
 
 
-def _refuse_data_as_recipe(recipe: Any, data: Any) -> None:
+def _refuse_dataas_recipe(recipe: Any, data: Any) -> None:
     """Raises a UsageError where the table stands in the recipe's place, which comes first."""
     is_name = isinstance(recipe, str | Path)
     is_table = is_name and (str(recipe) in EMBEDDED or not str(recipe).endswith((".toml", ".json")))
@@ -303,16 +303,6 @@ def _refuse_data_as_recipe(recipe: Any, data: Any) -> None:
         said = repr(str(recipe)) if is_name else "…"
         target = f", target={data!r}" if isinstance(data, str) else ", target=…"
         raise UsageError(f"the first argument is the recipe, not the data: train(data={said}{target})")
-
-
-def _as_recipe(recipe: Recipe | Mapping[str, Any] | str | Path | None, base: Recipe) -> Recipe:
-    if recipe is None:
-        return base
-    if isinstance(recipe, Recipe):
-        return recipe
-    if isinstance(recipe, str | Path):
-        return Recipe.read(recipe)
-    return base.change(recipe)
 
 
 def _short_name(source: str) -> str:

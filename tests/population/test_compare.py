@@ -21,6 +21,7 @@ from entrena.job import Job, typed
 from entrena.population import compare
 from entrena.population.progress import Together
 from entrena.population.splits import make_splits
+from entrena.population.statistics import corrected_t, holm
 from entrena.population.variants import make_variants, parse_vary
 from entrena.population.words import to_plain, verdicts
 from entrena.recipe import Recipe
@@ -75,6 +76,12 @@ def test_no_row_of_the_test_part_is_seen():
     assert json.dumps(without_seconds(one)) == json.dumps(without_seconds(two))
 
 
+def test_the_rows_that_score_choose_nothing_by_default():
+    common = {**QUICK, "max_epochs": 30, "schedule": "constant", "learning_rate": 0.3, "patience": 2}
+    found = compare(made_up(), target="y", recipe=common, vary={"scoring": [None, "f1_macro"]}, seeds=2)
+    assert (found.results[0].epochs == 30).all()
+
+
 def test_the_rows_that_score_choose_nothing():
     """A recipe that stops early holds out rows of its own; one that does not is not stopped by those that look on."""
     common = {**QUICK, "max_epochs": 30, "schedule": "constant", "learning_rate": 0.3, "patience": 2}
@@ -103,9 +110,56 @@ def test_groups_and_times_hold_in_folds():
     grouped = replace(examples, groups=np.arange(60) // 6)
     for split in make_splits(grouped, [0], 5, stratify=True):
         assert not set(grouped.groups[split.training]) & set(grouped.groups[split.held])
-    timed = replace(examples, times=np.arange(60)[::-1])
-    for split in make_splits(timed, [0], 3, stratify=True):
-        assert timed.times[split.training].max() < timed.times[split.held].min()
+    for times in (np.arange(60)[::-1], np.arange(60) // 9):  # several rows of one time stay together
+        timed = replace(examples, times=times)
+        for split in make_splits(timed, [0], 3, stratify=True):
+            assert timed.times[split.training].max() < timed.times[split.held].min()
+
+
+def test_with_times_more_seeds_are_no_more_splits():
+    frame = made_up(100).with_columns(t=pl.Series(range(100)))
+    vary = {"learning_rate": [1e-9, 0.03]}
+    found = compare(frame, target="y", recipe=QUICK, vary=vary, seeds=4, time="t")
+    (result,) = found.results
+    assert (len(result.splits), result.n_compared) == (4, 1)
+    assert result.against == (None, None)
+    assert verdicts(found)[0].startswith("All splits hold the same rows out, and decide nothing: ")
+    found = compare(frame, target="y", recipe=QUICK, vary=vary, seeds=2, folds=3, time="t")
+    assert found.results[0].n_compared == 3
+    mean = found.results[0].scores["accuracy"][:, 1].mean()
+    assert found.results[0].means[1][0] == pytest.approx(mean)
+
+
+def test_a_score_that_is_not_defined_on_a_split():
+    """A class that some of the held-out parts lack has no ROC AUC there."""
+    frame = made_up(60).with_columns(y=pl.Series(["rare"] * 3 + ["often", "more"] * 28 + ["often"]))
+    found = compare(frame, target="y", recipe=QUICK, vary={"hidden": [[4], [5]]}, folds=5, seeds=1, metrics="roc_auc")
+    (result,) = found.results
+    assert 0 < result.n_undefined <= 5
+    assert result.n_compared == 5 - result.n_undefined
+    json.dumps(to_plain(found), allow_nan=False)
+    assert "roc_auc is not defined on " in verdicts(found)[0]
+
+
+def test_each_recipe_may_have_a_score_of_its_own():
+    recipe = {**QUICK, "early_stopping": True}
+    found = compare(made_up(), target="y", recipe=recipe, vary={"scoring": ["f1_macro", "mcc"]}, seeds=2)
+    assert found.results[0].score == "f1_macro"
+    assert np.isfinite(found.results[0].scores["f1_macro"]).all()
+
+
+def test_p_values_are_adjusted_for_all_pairs():
+    """The best of five is known by the scores that are tested: ten pairs, not four, as Holm's procedure counts them."""
+    found = compare(made_up(), target="y", recipe=QUICK, vary={"hidden": [[3], [4], [5], [6], [7]]}, seeds=4)
+    (result,) = found.results
+    table = result.scores[result.score]
+    share = 32 / 160
+    pairs = [(i, j) for i in range(5) for j in range(i)]
+    raw = [corrected_t((table[:, i] - table[:, j]).tolist(), share, 1 / 32).p_value for i, j in pairs]
+    adjusted = holm(raw)
+    for (i, j), p_value in zip(pairs, adjusted, strict=True):
+        if result.best in (i, j):
+            assert result.against[i if j == result.best else j].p_value == pytest.approx(p_value)
 
 
 def test_equal_recipes_do_not_differ():
@@ -196,6 +250,28 @@ def test_stopped_and_resumed_it_finds_the_same(monkeypatch):
         compare(sets, resume=path)
 
 
+def test_the_level_is_one_that_all_reach():
+    vary = {"learning_rate": [0.003, 0.03, 1e30]}
+    found = compare(made_up(), target="y", recipe={**QUICK, "optimizer": "sgd", "max_epochs": 20}, vary=vary, seeds=3)
+    (result,) = found.results
+    levels = []
+    for s in range(3):
+        least = [np.nanmin(result.curves[k][s]) for k in range(2)]
+        levels.append(max(least))
+        for k in range(2):
+            reached = next(e for e, loss in enumerate(result.curves[k][s], 1) if loss <= levels[-1])
+            assert result.epochs_to_level[s, k] == reached
+    assert result.level == pytest.approx(np.mean(levels))
+    assert np.isnan(result.epochs_to_level[:, 2]).all()  # it diverges, and takes nothing from the others
+
+
+@pytest.mark.parametrize("max_epochs", [3, 1000])  # with 1,000 epochs a network alone runs 16 in one call
+def test_an_epoch_takes_time(max_epochs):
+    vary = {"hidden": [[4], [5]]}
+    found = compare(made_up(100), target="y", recipe={**QUICK, "max_epochs": max_epochs}, vary=vary, seeds=1)
+    assert (found.results[0].seconds_an_epoch > 0).all()
+
+
 def test_seconds_to_the_level():
     found = compare(made_up(), target="y", recipe={**QUICK, "max_epochs": 20}, vary={"hidden": [[4], [64]]}, seeds=2)
     (result,) = found.results
@@ -245,6 +321,9 @@ def test_wrong_choices_end_in_a_message():
         ({"folds": 1}, "folds: 1 is not allowed"),
         ({"test_fraction": 1.0}, "test_fraction: 1.0 is not allowed"),
         ({"folds": 1000}, "--folds: 1000 are more than there are"),
+        ({"recipe": {"max_seconds": 1}}, "max_seconds: networks that are trained together share their time"),
+        ({"vary": ["activation"]}, "vary: give a mapping of keys to lists"),
+        ({"recipe": 3}, "recipe: 3 is neither a Recipe nor a mapping"),
         ({"vary": {"random_state": [1, 2]}}, "random_state is what each split has of its own"),
         ({"metrics": "rmse"}, "'rmse' does not score classes"),
     ],
@@ -255,9 +334,12 @@ def test_wrong_counts(arguments, message):
     assert list(Path().glob("runs/*")) == []  # nothing was trained, and nothing is left
 
 
-def test_what_was_trained_before_an_error_is_kept():
+def test_what_is_wrong_with_the_second_table_is_found_first():
     sets = [made_up(120), made_up(120).rename({"y": "other"})]
+    recipe = {**QUICK, "max_epochs": 10**6}  # the first one would take hours
     with pytest.raises(EntrenaError, match="other"):
-        compare(sets, target="y", vary={}, recipe=QUICK, seeds=2)
-    (path,) = Path("runs").iterdir()
-    assert RunDirectory(path).state() == "failed"
+        compare(sets, target="y", vary={}, recipe=recipe, seeds=2)
+    numbers = made_up(120).with_columns(y=pl.col("a"))
+    with pytest.raises(RecipeError, match="cross_entropy"):
+        compare([made_up(120), numbers], target="y", vary={}, recipe={**recipe, "loss": "cross_entropy"}, seeds=2)
+    assert list(Path().glob("runs/*")) == []

@@ -15,10 +15,12 @@ import polars as pl
 import pytest
 
 import entrena
-from entrena import Recipe, load, population
+from entrena import Recipe, finished_run, load, population
 from entrena.errors import DataError, RecipeError, RunError, UsageError
+from entrena.population import saved
 from entrena.population.variants import make_variants
 from entrena.storage import RunDirectory, list_runs
+from entrena.training import many
 
 QUICK = {"hidden": [6], "max_epochs": 5, "precision": "float64"}
 
@@ -142,6 +144,55 @@ population.train([{{**{QUICK!r}, "max_epochs": 40, "random_state": k}} for k in 
         assert_equal_weights(one, two)
 
 
+def test_one_that_diverged_says_the_same_after_a_resumption():
+    recipes = [Recipe(**{**QUICK, "max_epochs": 30}, optimizer="sgd", learning_rate=rate) for rate in (0.01, 1e30)]
+    whole = population.train(recipes, "iris", save=False)
+    half = population.train(recipes, "iris", callbacks=[interrupt_after(15)])
+    again = population.train(resume=half.path)
+    assert [run.outcome for run in again.runs] == [run.outcome for run in whole.runs]
+    assert whole.runs[1].outcome.name == "diverged"
+
+
+def test_ctrl_c_while_networks_are_refitted(monkeypatch):
+    recipes = [Recipe(**QUICK, refit=True, random_state=k) for k in range(3)]
+    refits = []
+    refit = finished_run.refit
+
+    def interrupted_once(*arguments):
+        refits.append(1)
+        if len(refits) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.05)
+        return refit(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(finished_run, "refit", interrupted_once)
+        with pytest.raises(KeyboardInterrupt, match="goes on with it"):
+            population.train(recipes, "iris")
+    (path,) = Path("runs").iterdir()
+    assert RunDirectory(path).state() == "interrupted"
+    again = population.train(resume=path)
+    assert [run.model.facts["refit"]["rows"] for run in again.runs] == [150] * 3
+
+
+def test_many_shares_write_their_checkpoints_seldom(monkeypatch):
+    """What ends at many moments is written in a tenth of the time at most, and whole at the end."""
+    monkeypatch.setattr(many, "MOST_ON_A_CORE", 1)
+    written = []
+    save = saved.save_checkpoint
+
+    def slow(*arguments):
+        written.append(len(arguments[2]["reached"]))
+        time.sleep(0.5)
+        save(*arguments)
+
+    monkeypatch.setattr(saved, "save_checkpoint", slow)
+    recipes = [Recipe(**{**QUICK, "max_epochs": 2}, random_state=k) for k in range(12)]
+    population.train(recipes, "iris")
+    assert len(written) < 6
+    assert written[-1] == 12
+
+
 def test_what_cannot_be_resumed(tmp_path):
     recipes = [Recipe(**QUICK)]
     done = population.train(recipes, "iris")
@@ -169,6 +220,8 @@ def test_what_cannot_be_resumed(tmp_path):
         (None, "recipes: give a list of them"),
         (Recipe(), "recipes: give a list of them"),
         ([], "the list is empty"),
+        ([1], "recipe: 1 is neither a Recipe nor a mapping"),
+        ([None], "recipe: None is neither a Recipe nor a mapping"),
         ([{"activaton": "relu"}], "did you mean 'activation'?"),
     ],
 )

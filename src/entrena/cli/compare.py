@@ -159,15 +159,17 @@ def compare(
 
     comparison = compare_recipes(**arguments, verbose=not (quiet or as_json))
     plain = {**to_plain(comparison), "command": None if resume else typed_command()}
+    if not as_json:  # first of all: a page may fail, on a full disk
+        print_comparison_of_recipes(plain)
     if html is not None:
         from entrena.reporting.comparison_page import comparison_page
 
         comparison_page(html, plain)
         plain["page"] = html
+        if not as_json:
+            print_line(open_console(), "page", html)
     if as_json:
         print_json(plain)
-        return
-    print_comparison_of_recipes(plain)
 
 
 def check_page_name(file: str) -> None:
@@ -202,11 +204,8 @@ def print_comparison_of_recipes(plain: Mapping[str, Any]) -> None:
         console.print(f"  {sentence}")
     trained = sum(len(row) for result in plain["data"] for row in result["epochs"])
     console.print(f"  {count(trained, 'network')} in {duration(plain['seconds'])}")
-    if plain.get("page") or plain["path"]:
-        console.print()
-    if plain.get("page"):
-        print_line(console, "page", plain["page"])
     if plain["path"]:
+        console.print()
         print_line(console, "saved in", plain["path"])
 
 
@@ -250,7 +249,9 @@ def _print_result(console: Console, names: Sequence[str], result: Mapping[str, A
     dispensable = ("seconds to level", "to level", "epochs", "95 % interval")
     print_table(console, columns, rows, right=columns[1:], dispensable=dispensable)
     if len(names) > 1:
-        said = f"a loss of {number(result['level'])}, where the slowest recipe ends; in epochs, and seconds of one core"
+        said = (
+            f"a loss of {number(result['level'])}, the least of the slowest recipe; in epochs, and seconds of one core"
+        )
         print_facts(console, [("level", said)])
     bad = sum(outcome == "diverged" for outcomes in result["outcomes"] for outcome in outcomes)
     if bad:

@@ -38,7 +38,7 @@ def find_run(typed: str, runs_dir: str, *, unfinished: bool = False, kind: str |
         return (stopped or runs)[0].path
     if path.name == typed and inside.exists():
         return RunDirectory.open(inside).path
-    named = [run for run in runs if run.name.split("-", 2)[2:] == [typed]]  # newest first
+    named = [run for run in runs if run.name.split("-", 2)[2:] in ([typed], [f"{run.kind}-{typed}"])]  # newest first
     if named:
         return named[0].path
     hint = did_you_mean(path.name, [run.name for run in runs], limit=3) if runs else f"there are no runs in {runs_dir}"
@@ -58,14 +58,15 @@ def find_model(typed: str, runs_dir: str) -> Path:
     if path.is_file() or (path.suffix == ".safetensors" and not path.exists()):
         return path  # Where there is none, the reader of model files says which names are near.
     run = RunDirectory(find_run(typed, runs_dir))
+    if not run.model_path.exists() and (run.path / "001").is_dir():
+        raise RunError(f"{run.name} is a population: name one of its runs, such as {run.path / '001'}")
     if typed == LAST and not run.model_path.exists():  # one that failed hides no earlier one
         with_model = [each.path for each in list_runs(runs_dir) if RunDirectory(each.path).model_path.exists()]
         run = RunDirectory(with_model[0]) if with_model else run
     if not run.model_path.exists():
         state, kind = run.state(), str(run.status().get("kind", "run"))
         if kind != "run":
-            what = "it has no model of its own" if kind == "comparison" else "name one of its runs, such as /001"
-            raise RunError(f"{run.name} is a {kind}: {what}")
+            raise RunError(f"{run.name} is a {kind}: it has no model of its own")
         way = "wait until it is done" if state == "running" else f"entrena train --resume {run.path} goes on with it"
         raise RunError(f"run {run.name} is {state} and has no model yet: {way}")
     return run.model_path

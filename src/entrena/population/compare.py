@@ -19,7 +19,7 @@ import numpy as np
 
 from entrena.data import Examples, ReadOptions, infer_schema, split_rows
 from entrena.errors import DataError, RunError, UsageError
-from entrena.fitting import fit_many, rows_that_count
+from entrena.fitting import fit_many, resolve, rows_that_count
 from entrena.interrupt import interrupt_as_flag
 from entrena.job import Job, fingerprint, make_job, read_examples
 from entrena.model import check_metrics, choose_metrics, main_score
@@ -32,7 +32,7 @@ from entrena.population.splits import make_splits
 from entrena.population.statistics import rank
 from entrena.population.variants import Variant, make_variants
 from entrena.population.words import to_plain
-from entrena.recipe import Recipe
+from entrena.recipe import Recipe, as_recipe
 from entrena.storage import RunDirectory, write_text
 from entrena.storage.json_text import to_json
 from entrena.training import scores
@@ -141,10 +141,14 @@ def compare(
             return _answer(_asked_before(directory), _as_list(data), directory, began, verbose=verbose)
     if data is None or (isinstance(data, list) and not data):
         raise UsageError("no data: give the name of an embedded set (digits), a file (houses.csv), a frame or (X, y)")
-    base = recipe if isinstance(recipe, Recipe) else Recipe.make(recipe)
+    base = as_recipe(recipe, Recipe())
+    if vary is not None and not isinstance(vary, Mapping):
+        raise UsageError('vary: give a mapping of keys to lists of values, such as {"activation": ["relu", "elu"]}')
     if any(key.rpartition(".")[2] == "random_state" for key in vary or {}):
         raise UsageError("vary: random_state is what each split has of its own: seeds=5, or --seeds 5, says how many")
     variants = make_variants(base, vary or {})
+    if any(variant.recipe.training.max_seconds is not None for variant in variants):
+        raise UsageError("max_seconds: networks that are trained together share their time: take max_epochs")
     _check_counts(seeds, folds)
     many = _as_list(data)
     targets = list(target) if isinstance(data, list) and isinstance(target, list | tuple) else [target] * len(many)
@@ -167,14 +171,19 @@ def compare(
     question = Question(base, {key: list(values) for key, values in (vary or {}).items()}, jobs, seeds, folds)
     if not save:
         return _answer(question, many, None, began, verbose=verbose)
-    # What is wrong with the first table is found before there is a directory.
-    first = read_examples(many[0], jobs[0])
-    question = replace(question, jobs=(replace(jobs[0], fingerprint=fingerprint(first)), *jobs[1:]))
-    source = ", ".join([first.source, *(job.data.rpartition("/")[2] or "data" for job in jobs[1:])])
+    # What is wrong with a table or a recipe is found before anything is trained.
+    tables = [read_examples(each, job) for each, job in zip(many, jobs, strict=True)]
+    for table, job in zip(tables, jobs, strict=True):
+        schema = infer_schema(rows_that_count(table), job.task)  # type: ignore[arg-type]
+        check_metrics(choose_metrics(job.metrics), schema)
+        for variant in variants:
+            resolve(variant.recipe, schema)
+    known = [replace(job, fingerprint=fingerprint(table)) for table, job in zip(tables, jobs, strict=True)]
+    question = replace(question, jobs=tuple(known))
+    source = ", ".join(table.source for table in tables)
     short = name or "-".join(Path(part).stem for part in source.split(", ")[:3])
     with create(runs_dir, short, KIND, base, source, question.to_plain()) as directory:
-        directory.write_status({"networks": len(variants)})
-        return _answer(question, [first, *many[1:]], directory, began, verbose=verbose)
+        return _answer(question, tables, directory, began, verbose=verbose)
 
 
 def _answer(
@@ -188,11 +197,6 @@ def _answer(
     results = []
     for number, (job, each) in enumerate(zip(question.jobs, data, strict=True)):
         examples = _examples(each, job, directory)
-        if directory is not None and not job.fingerprint:  # so that a resumed comparison knows its rows
-            jobs = list(question.jobs)
-            jobs[number] = replace(job, fingerprint=fingerprint(examples))
-            question = replace(question, jobs=tuple(jobs))
-            directory.write_status({"asked": question.to_plain()})
         folder = None if directory is None else directory.checkpoint_path / f"data-{number}"
         results.append(_on_data(examples, job, variants, question, directory, folder, verbose=verbose))
     ranking = None
@@ -251,18 +255,21 @@ def _on_data(
         for variant in variants:
             prepared.append(rows.prepare(variant.recipe.change({"random_state": split.seed})))
             held.append(watched)
-    chosen = choose_metrics(job.metrics)
+    chosen = choose_metrics(job.metrics) or (main_score(base, prepared[0].schema),)
     check_metrics(chosen, prepared[0].schema)
     keeper = Keeper(prepared, folder, None if directory is None else directory.heartbeat)
     with interrupt_as_flag() as interrupted, Together(len(prepared), shown=verbose) as bar:
         watching = [(keeper.watch(k), bar.watch(k)) for k in range(len(prepared))]
         save = None if folder is None else keeper.save
-        fitted = keeper.whole(fit_many(prepared, watching, interrupted, keeper.resume, save))
+        try:
+            fitted = keeper.whole(fit_many(prepared, watching, interrupted, keeper.resume, save))
+        finally:
+            keeper.flush()
         if interrupted():
             way = "" if directory is None else f": entrena compare --resume {directory.path} goes on with it"
             raise KeyboardInterrupt(f"interrupted{way}")
     found = [each.model.evaluate(rows, metrics=chosen) for each, rows in zip(fitted, held, strict=True)]
-    score = str(chosen[0] if chosen else main_score(base, prepared[0].schema))
+    score = str(chosen[0])
     sizes = {"training": len(splits[0].training), "held_out": len(splits[0].held), "test": n_test}
     trained = Trained(fitted, found, [keeper.seconds_an_epoch(k) for k in range(len(prepared))])
     return judge(examples.source, prepared[0].schema, score, sizes, splits, trained, len(variants))

@@ -43,7 +43,8 @@ class Rows:
         """
         holds_out = wants_validation(recipe.training, self.training.n_rows) or recipe.targets.calibration.name != "none"
         if not holds_out and self.watched is not None:
-            recipe = recipe.change({"early_stopping": False})  # so that nothing is chosen by the rows that look on
+            # So that nothing is chosen by the rows that look on.
+            recipe = recipe.change({"early_stopping": False, "scoring": None})
         for prepared in self._prepared:
             like = prepare_like(prepared, recipe)
             if like is not None:

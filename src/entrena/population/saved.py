@@ -23,6 +23,7 @@ from entrena.training.checkpoint import Checkpoint
 from entrena.training.watching import OnLook, Progress
 
 HEARTBEAT_SECONDS = 2.0
+WRITE_SHARE = 10  # checkpoints that took s seconds to write are followed by none for 10·s
 COLUMNS = (
     "epoch",
     "update",
@@ -59,6 +60,7 @@ class Keeper:
         self._own: list[list[float]] = [[] for _ in prepared]
         self._earlier_own = [0.0] * len(prepared)
         self._next_beat, self._lock = 0.0, threading.Lock()
+        self._is_behind, self._next_write = False, 0.0
         found = None if folder is None else load_checkpoint(folder)
         if found is not None:
             self._take(*found)
@@ -85,14 +87,27 @@ class Keeper:
         return on_look
 
     def save(self, checkpoints: Mapping[int, Checkpoint]) -> None:
-        """Replaces the checkpoints of some of the networks; called by one thread at a time.
+        """Takes in checkpoints of some of the networks; called by one thread at a time.
+
+        All are written, unless that would take more than a tenth of the time: then `flush` has to be called at the end.
 
         Raises:
             StorageError: They could not be written; those before are still there.
         """
         self.reached.update(checkpoints)
-        if self.folder is None:
+        self._is_behind = True
+        if monotonic() >= self._next_write:
+            self.flush()
+
+    def flush(self) -> None:
+        """Replaces the checkpoints on the disk by those that were taken in since.
+
+        Raises:
+            StorageError: They could not be written; those before are still there.
+        """
+        if self.folder is None or not self._is_behind:
             return
+        began = monotonic()
         arrays: dict[str, np.ndarray] = {}
         records: dict[str, Any] = {}
         for number, checkpoint in self.reached.items():
@@ -101,6 +116,8 @@ class Keeper:
             arrays[f"{number}/{HISTORY}"] = self._table(number, checkpoint.epoch)
             records[str(number)] = record
         save_checkpoint(self.folder, arrays, {"networks": len(self.prepared), "reached": records})
+        self._is_behind = False
+        self._next_write = monotonic() + WRITE_SHARE * (monotonic() - began)
 
     def whole(self, fitted: Sequence[Fitted]) -> list[Fitted]:
         """The trained networks with the histories that began before they were resumed."""
@@ -110,8 +127,11 @@ class Keeper:
         ]
 
     def seconds_an_epoch(self, number: int) -> float:
-        """What an epoch of a network takes: the median of its shares of the programs' time; NaN before any."""
-        own = np.diff([0.0, *self._own[number]])
+        """What an epoch of a network takes: the median of its shares of the programs' time.
+
+        The first epoch, in which the program may be compiled, does not count; NaN where there is no other.
+        """
+        own = np.diff(self._own[number])
         return float(np.median(own)) if len(own) else math.nan
 
     def _table(self, number: int, n_epochs: int) -> np.ndarray:

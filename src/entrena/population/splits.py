@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -55,20 +56,27 @@ def _folds(examples: Examples, folds: int, seed: int, *, stratify: bool) -> Iter
 
     rows = np.arange(examples.n_rows)
     if examples.times is not None:
-        in_time = np.argsort(examples.times, kind="stable")
-        _check(folds, len(np.unique(examples.times)) - 1, "different times")
-        yield from ((in_time[a], in_time[b]) for a, b in TimeSeriesSplit(folds).split(rows))
+        different, time_of = np.unique(examples.times, return_inverse=True)
+        _check(folds, len(different) - 1, "different times")
+        for a, b in TimeSeriesSplit(folds).split(different):  # rows of the same time stay together
+            yield np.flatnonzero(np.isin(time_of, a)), np.flatnonzero(np.isin(time_of, b))
         return
+    most = None
+    if stratify:
+        most = int(np.unique(np.asarray(examples.targets), return_counts=True)[1].max())
     if examples.groups is not None:
         _check(folds, len(np.unique(examples.groups)), "groups")
-        kind = StratifiedGroupKFold if stratify else GroupKFold
-        yield from kind(folds, shuffle=True, random_state=seed).split(rows, examples.targets, examples.groups)
+        kind = StratifiedGroupKFold if most is not None and most >= folds else GroupKFold
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            yield from kind(folds, shuffle=True, random_state=seed).split(rows, examples.targets, examples.groups)
         return
     _check(folds, examples.n_rows, "rows")
-    if stratify:
-        counts = np.unique(np.asarray(examples.targets), return_counts=True)[1]
-        _check(folds, int(counts.max()), "rows of a class")
-        yield from StratifiedKFold(folds, shuffle=True, random_state=seed).split(rows, examples.targets)
+    if most is not None:
+        _check(folds, most, "rows of a class")
+        with warnings.catch_warnings():  # a class with fewer rows than folds is in some folds only
+            warnings.simplefilter("ignore", UserWarning)
+            yield from StratifiedKFold(folds, shuffle=True, random_state=seed).split(rows, examples.targets)
         return
     yield from KFold(folds, shuffle=True, random_state=seed).split(rows)
 

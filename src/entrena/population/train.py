@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -31,7 +31,7 @@ from entrena.population.directory import create, finish, open_to_resume
 from entrena.population.progress import Together
 from entrena.population.saved import Keeper
 from entrena.population.variants import Variant
-from entrena.recipe import Recipe
+from entrena.recipe import Recipe, as_recipe
 from entrena.results import check_scorable, simple_predictions
 from entrena.storage import RunDirectory
 from entrena.training.watching import OnLook, as_watchers
@@ -189,8 +189,12 @@ def _train(
     with interrupt_as_flag() as interrupted, Together(len(prepared), shown=verbose) as bar:
         watching = [(keeper.watch(k), bar.watch(k), *callbacks) for k in range(len(prepared))]
         save = None if directory is None else keeper.save
-        fitted = keeper.whole(fit_many(prepared, watching, interrupted, keeper.resume, save))
-    runs = tuple(_scored(prepared, fitted, ready.held, directory))
+        try:
+            fitted = keeper.whole(fit_many(prepared, watching, interrupted, keeper.resume, save))
+        finally:
+            keeper.flush()
+    with interrupt_as_flag() as interrupted:  # while they are scored, and refitted where that was asked for
+        runs = tuple(_scored(prepared, fitted, ready.held, directory, interrupted))
     population = Population(None if directory is None else directory.path, runs, perf_counter() - began)
     if directory is not None:
         stopped = any(run.outcome.name == "interrupted" for run in runs)
@@ -268,6 +272,7 @@ def _scored(
     fitted: Sequence[Fitted],
     held: Sequence[HeldOut],
     directory: RunDirectory | None,
+    interrupted: Callable[[], bool],
 ) -> list[Run]:
     """The runs with their scores; the simple models beside them are fitted once for all that see the same rows."""
     simple: dict[int, Mapping[str, np.ndarray]] = {}
@@ -279,7 +284,10 @@ def _scored(
             simple[key] = simple_predictions(each, leading)
         member = None if directory is None else _member_directory(directory, number)
         path = None if member is None else member.path
-        run = run_of(each, trained, rows, path, trained.training.history, simple.get(key))
+        run = run_of(each, trained, rows, path, trained.training.history, simple.get(key), interrupted)
+        if interrupted():
+            way = "" if directory is None else f": population.train(resume={str(directory.path)!r}) goes on with it"
+            raise KeyboardInterrupt(f"interrupted{way}")
         if member is not None:
             member.write_recipe(each.recipe.to_toml())
             member.write_status(
@@ -302,10 +310,9 @@ def _recipes(recipes: Any) -> list[Recipe]:
         raise UsageError("recipes: give a list of them, such as [Recipe(random_state=k) for k in range(8)]")
     if not recipes:
         raise UsageError("recipes: the list is empty; give at least one")
-    return [
-        each.recipe if isinstance(each, Variant) else each if isinstance(each, Recipe) else Recipe.make(each)
-        for each in recipes
-    ]
+    if any(each is None for each in recipes):
+        raise UsageError("recipe: None is neither a Recipe nor a mapping of its keys nor the path of a recipe file")
+    return [each.recipe if isinstance(each, Variant) else as_recipe(each, Recipe()) for each in recipes]
 
 
 def _fingerprint_of(recipes: Sequence[Recipe]) -> str:

@@ -54,7 +54,11 @@ def verdicts(comparison: Comparison) -> list[str]:
 def _verdict(comparison: Comparison, result: OnData) -> str:
     names = [variant.name for variant in comparison.variants]
     best = names[result.best]
-    if len(result.splits) < 2:
+    if result.n_compared == 0:
+        return f"{result.score} is not defined on the rows that the splits hold out: take another --metric."
+    if result.n_compared < 2 <= len(result.splits) - result.n_undefined:
+        return f"All splits hold the same rows out, and decide nothing: {best} is ahead on them. Take --folds 5."
+    if result.n_compared < 2:
         return f"One split decides nothing: {best} is ahead on it. Take --seeds 5 or --folds 5."
     pairs = [(name, found) for name, found in zip(names, result.against, strict=True) if found is not None]
     others = dict(sorted(pairs, key=lambda pair: pair[1].difference.mean))
@@ -72,7 +76,9 @@ def _verdict(comparison: Comparison, result: OnData) -> str:
     if same:
         said.append(f"No difference that matters (under 0.01) from {_listed(same, others)}.")
     if open_:
-        said.append(f"{len(result.splits)} splits do not tell {best} from {_listed(open_, others)}.")
+        said.append(f"{result.n_compared} splits do not tell {best} from {_listed(open_, others)}.")
+    if result.n_undefined:
+        said.append(f"{result.score} is not defined on {result.n_undefined} of the splits, which do not count.")
     return " ".join(said)
 
 
@@ -126,11 +132,15 @@ def _result(result: OnData) -> dict[str, Any]:
         "sizes": dict(result.sizes),
         "splits": [{"seed": seed, "fold": fold} for seed, fold in result.splits],
         "best": result.best,
-        "means": [{"mean": mean, "low": _finite(low), "high": _finite(high)} for mean, low, high in result.means],
+        "n_compared": result.n_compared,
+        "n_undefined": result.n_undefined,
+        "means": [
+            {"mean": _finite(mean), "low": _finite(low), "high": _finite(high)} for mean, low, high in result.means
+        ],
         "against": against,
-        "scores": {name: table.tolist() for name, table in result.scores.items()},
+        "scores": {name: [list(map(_finite, row)) for row in table.tolist()] for name, table in result.scores.items()},
         "epochs": result.epochs.tolist(),
-        "level": result.level,
+        "level": _finite(result.level),
         "epochs_to_level": [[_finite(value) for value in row] for row in result.epochs_to_level.tolist()],
         "seconds_an_epoch": [[_finite(value) for value in row] for row in result.seconds_an_epoch.tolist()],
         "seconds_to_level": [[_finite(value) for value in row] for row in result.seconds_to_level.tolist()],

@@ -32,6 +32,7 @@ class Checkpoint:
         partial_losses: The losses of the examples that these updates have seen.
         seconds: Training time so far.
         ended: The outcome of a run that has come to its end, else None.
+        why: What made it diverge.
     """
 
     state: State
@@ -42,6 +43,7 @@ class Checkpoint:
     partial_losses: np.ndarray
     seconds: float
     ended: OutcomeName | None = None
+    why: str = ""
 
     @classmethod
     def first(cls, state: State) -> Checkpoint:
@@ -61,6 +63,7 @@ class Checkpoint:
             "best_value": self.best.value,
             "seconds": self.seconds,
             "ended": self.ended,
+            "why": self.why,
         }
         return arrays, record
 
@@ -98,4 +101,5 @@ class Checkpoint:
             partial_losses=arrays["partial_losses"],
             seconds=float(record["seconds"]),
             ended=record.get("ended"),
+            why=str(record.get("why", "")),
         )

@@ -108,7 +108,7 @@ class Judge:
         self.at = _Position(lambda: start.state, start.epoch, start.update, losses, start.best, start.best_params)
         self.history: list[dict[str, Any]] = []
         # A run that was killed after its last checkpoint, while its end was written down, has ended all the same.
-        self.ended: tuple[OutcomeName, str] | None = (start.ended, "") if start.ended else None
+        self.ended: tuple[OutcomeName, str] | None = (start.ended, start.why) if start.ended else None
         self.seconds_before, self.started = start.seconds, time.perf_counter()
         self.seconds_at_end: float | None = start.seconds if self.is_done else None
         self.own_seconds = 0.0
@@ -150,8 +150,8 @@ class Judge:
             seen: What it returned.
             own_seconds: This network's share of the time that it took.
         """
-        self.own_seconds += own_seconds
         for e in range(place.n_epochs):
+            self.own_seconds += own_seconds / place.n_epochs
             if not place.ends_epoch:
                 losses = (*self.at.losses, in_sequence(seen.losses[e], sequences[e], self.plan.whole_batch))
                 after = place.update + place.n_updates
@@ -209,6 +209,7 @@ class Judge:
             partial_losses=np.concatenate((np.zeros(0, np.float32), *at.losses)),
             seconds=self.seconds,
             ended=self.ended[0] if self.ended and self.ended[0] != "interrupted" else None,
+            why=self.ended[1] if self.ended else "",
         )
 
     def _progress(self, place: Place, sequence: np.ndarray, rate: float, seen: Seen, e: int) -> Progress:
