@@ -334,12 +334,14 @@ def test_wrong_counts(arguments, message):
     assert list(Path().glob("runs/*")) == []  # nothing was trained, and nothing is left
 
 
-def test_what_is_wrong_with_the_second_table_is_found_first():
+@pytest.mark.parametrize("save", [True, False])
+def test_what_is_wrong_with_the_second_table_is_found_first(save):
     sets = [made_up(120), made_up(120).rename({"y": "other"})]
     recipe = {**QUICK, "max_epochs": 10**6}  # the first one would take hours
     with pytest.raises(EntrenaError, match="other"):
-        compare(sets, target="y", vary={}, recipe=recipe, seeds=2)
+        compare(sets, target="y", vary={}, recipe=recipe, seeds=2, save=save)
     numbers = made_up(120).with_columns(y=pl.col("a"))
+    wrong = {**recipe, "loss": "cross_entropy"}
     with pytest.raises(RecipeError, match="cross_entropy"):
-        compare([made_up(120), numbers], target="y", vary={}, recipe={**recipe, "loss": "cross_entropy"}, seeds=2)
+        compare([made_up(120), numbers], target="y", vary={}, recipe=wrong, seeds=2, save=save)
     assert list(Path().glob("runs/*")) == []

@@ -169,8 +169,6 @@ def compare(
         for each, own_target in zip(many, targets, strict=True)
     )
     question = Question(base, {key: list(values) for key, values in (vary or {}).items()}, jobs, seeds, folds)
-    if not save:
-        return _answer(question, many, None, began, verbose=verbose)
     # What is wrong with a table or a recipe is found before anything is trained.
     tables = [read_examples(each, job) for each, job in zip(many, jobs, strict=True)]
     for table, job in zip(tables, jobs, strict=True):
@@ -178,6 +176,8 @@ def compare(
         check_metrics(choose_metrics(job.metrics), schema)
         for variant in variants:
             resolve(variant.recipe, schema)
+    if not save:
+        return _answer(question, tables, None, began, verbose=verbose)
     known = [replace(job, fingerprint=fingerprint(table)) for table, job in zip(tables, jobs, strict=True)]
     question = replace(question, jobs=tuple(known))
     source = ", ".join(table.source for table in tables)
