@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from entrena.data import Examples, Schema
+from entrena.diagnosis import Finding, diverged
 from entrena.fitting import Fitted, Prepared, refit
 from entrena.interrupt import interrupt_as_flag
 from entrena.job import Divided, Job, joined
@@ -56,7 +57,7 @@ class Run:
     comparison: Mapping[str, Any] | None
     sizes: Mapping[str, int]
     data: Mapping[str, Any]
-    findings: tuple[Mapping[str, Any], ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     def __repr__(self) -> str:
         return f"Run(path={str(self.path)!r}, outcome={self.outcome.name!r}, result={self.result})"
@@ -149,7 +150,7 @@ def run_of(
         everything = joined(held.everything, model.schema.columns)
         with interrupt_as_flag() if interrupted is None else nullcontext(interrupted) as asked:
             model = refit(model, prepared, fitted, everything, asked)
-    findings = (_divergence(outcome, fitted),) if outcome.name == "diverged" else ()
+    findings = (*(_divergence(outcome, fitted) if outcome.name == "diverged" else ()), *fitted.findings)
     told = scores["validation"], scores["test"], comparison, facts["sizes"], data
     return Run(path, model.recipe, model.schema, model, history, outcome, *told, findings)
 
@@ -158,29 +159,19 @@ def save_run(run: Run, directory: RunDirectory) -> None:
     """Writes model, history, findings and how it ended into the run's directory."""
     run.model.save(directory.model_path)
     write_history_parquet(directory.history_parquet_path, run.history)
-    write_text(directory.findings_path, to_json(list(run.findings), indent=2) + "\n")
+    write_text(directory.findings_path, to_json([finding.to_plain() for finding in run.findings], indent=2) + "\n")
     directory.write_status(_status_at_end(run))
 
 
-def _divergence(outcome: Outcome, fitted: Fitted) -> dict[str, Any]:
-    """The finding of a run that diverged, with what to try: a decay that overshoots is told before the rate."""
+def _divergence(outcome: Outcome, fitted: Fitted) -> tuple[Finding, ...]:
     plan = fitted.plan
-    rate, decay = plan.learning_rate, plan.optimizer_settings.get("weight_decay", 0.0)
-    usual = own_default(Choice(plan.structure.optimizer), "learning_rate") or rate
-    if min(rate, usual) * decay >= 1:
-        technique = "regularization.weight_decay"
-        advice = f"The decay {decay:g} times the rate {rate:g} is 1 or more: try --set weight_decay=0.1."
-    else:
-        technique = "rate.learning_rate"
-        advice = f"The rate {rate:g} is too high for this network: try --set learning_rate={min(rate / 10, usual):g}."
-    return {
-        "name": "diverged",
-        "severity": "error",
-        "place": f"epoch {fitted.training.checkpoint.epoch}",
-        "evidence": outcome.sentence,
-        "technique": technique,
-        "advice": advice,
-    }
+    return diverged(
+        outcome.sentence,
+        fitted.training.checkpoint.epoch,
+        learning_rate=plan.learning_rate,
+        usual_rate=own_default(Choice(plan.structure.optimizer), "learning_rate") or plan.learning_rate,
+        weight_decay=plan.optimizer_settings.get("weight_decay", 0.0),
+    )
 
 
 def _status_at_end(run: Run) -> dict[str, Any]:

@@ -11,7 +11,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from entrena.data import Examples, Schema, split_rows
+from entrena.data import Examples, Schema, class_numbers, split_rows
+from entrena.data.schema import Label
+from entrena.diagnosis import Finding, few_rows_take_most_draws
 from entrena.errors import DataError, Problem, RecipeError, RunError
 from entrena.model import Model, main_score, readable, true_values, why_it_does_not_fit
 from entrena.network import Network, embedding_size
@@ -23,6 +25,7 @@ from entrena.training.compilation import find_device, precision
 from entrena.training.judge import Training
 from entrena.training.loop import Member, train_network
 from entrena.training.many import OnCheckpoints, train_many
+from entrena.training.order import ORDERS, class_shares, needs
 from entrena.training.parts import TrainingPart, ValidationPart, blank_table
 from entrena.training.plan import Plan, make_plan, wants_validation
 from entrena.training.program import initial_state
@@ -51,6 +54,7 @@ class Fitted:
     model: Model
     training: Training
     plan: Plan
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +74,8 @@ class Prepared:
         training_weight: [rows] their sample weights, or None.
         held: The validation rows as they were read.
         start: Weights to start from, or None.
+        file_rows: [rows] the numbers of the training rows in their source, as its user counts them, where the order may
+            show some much more often than others; else None.
     """
 
     recipe: Recipe
@@ -84,6 +90,7 @@ class Prepared:
     training_weight: np.ndarray | None
     held: Examples | None = None
     start: Any = None
+    file_rows: np.ndarray | None = None
 
     def template(self) -> Any:
         """A state of the right tree and shapes, to read a checkpoint into."""
@@ -143,7 +150,9 @@ def prepare(recipe: Recipe, schema: Schema, parts: Parts, *, start: Model | None
         preprocessor, coder = start.preprocessor, start.coder
     weight = _training_weight(recipe, schema, parts)
     dtype = "float64" if recipe.training.precision == "float64" else "float32"
-    training = _training_part(examples, preprocessor, _coded(coder, examples, schema, output, dtype), weight)
+    training = _training_part(
+        examples, preprocessor, _coded(coder, examples, schema, output, dtype), weight, schema.classes
+    )
     validation = None
     if parts.validation is not None:
         validation = _validation_part(recipe, schema, parts, preprocessor, coder, output, dtype)
@@ -153,7 +162,18 @@ def prepare(recipe: Recipe, schema: Schema, parts: Parts, *, start: Model | None
     first = None if start is None else _with_dtype(start, dtype)
     raw = examples.targets, examples.weight
     return Prepared(
-        recipe, schema, network, preprocessor, coder, plan, training, validation, *raw, parts.validation, first
+        recipe,
+        schema,
+        network,
+        preprocessor,
+        coder,
+        plan,
+        training,
+        validation,
+        *raw,
+        parts.validation,
+        first,
+        _file_rows(examples) if "losses" in needs(recipe.training.order) else None,
     )
 
 
@@ -189,8 +209,30 @@ def _planned(
         seed=recipe.random_state,
         platform=platform,
         dropout=recipe.network.dropout,
+        prior_shift=_prior_shift(recipe, output, training),
     )
     return network, plan
+
+
+def _prior_shift(recipe: Recipe, output: str, training: TrainingPart) -> tuple[float, ...]:
+    """What puts the shares of the classes back into the output layer's net inputs: log-odds + log(true/drawn prior).
+
+    A softmax needs log(true/drawn) of each class, a logistic unit the difference of the two log-odds of its class.
+    Empty where the order draws the classes as they are, or where they shall stay as they were drawn.
+    """
+    order = recipe.training.order
+    if not ORDERS.settings_of(order).get("restore_priors"):
+        return ()
+    assert training.classes is not None
+    true, drawn = class_shares(training.classes)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.log(true / drawn)
+        odds = ratio - np.log((1 - true) / (1 - drawn))
+    shift = ratio if output == "softmax" else odds
+    n_outputs = training.targets.shape[1]
+    shift = np.where(np.isfinite(shift), shift, 0.0)  # of classes without rows, or of a single one
+    shift = np.pad(shift, (0, max(0, n_outputs - len(shift))))[-n_outputs:]
+    return tuple(float(each) for each in shift)
 
 
 def prepare_like(prepared: Prepared, recipe: Recipe) -> Prepared | None:
@@ -199,6 +241,8 @@ def prepare_like(prepared: Prepared, recipe: Recipe) -> Prepared | None:
         return None
     output, loss = resolve(recipe, prepared.schema)
     training, validation = prepared.training, prepared.validation
+    if "losses" in needs(recipe.training.order) and prepared.file_rows is None:
+        return None
     network, plan = _planned(recipe, output, loss, prepared.preprocessor, training, validation)
     return replace(prepared, recipe=recipe, network=network, plan=plan)
 
@@ -259,9 +303,12 @@ def _fitted(prepared: Prepared, training: Training) -> Fitted:
         training.params,
         prepared.preprocessor,
         prepared.coder,
-        _facts(training, prepared.plan),
+        _facts(training, prepared),
     )
-    return Fitted(_calibrated(model, prepared), training, prepared.plan)
+    found: tuple[Finding, ...] = ()
+    if training.draws is not None and prepared.file_rows is not None:
+        found = few_rows_take_most_draws(training.draws, prepared.file_rows)
+    return Fitted(_calibrated(model, prepared), training, prepared.plan, found)
 
 
 def refit(
@@ -334,6 +381,9 @@ def resolve(recipe: Recipe, schema: Schema) -> tuple[str, str]:
         problems.append(Problem("targets.calibration", "numbers have no probabilities to calibrate: leave it out"))
     if not classes and recipe.targets.class_weight is not None:
         problems.append(Problem("targets.class_weight", "numbers have no classes: leave it out"))
+    if not classes and "classes" in needs(recipe.training.order):
+        said = f"'{recipe.training.order.name}' goes by classes, and numbers have none: take shuffled"
+        problems.append(Problem("training.order", said))
     if problems:
         raise RecipeError(problems)
     return output, loss
@@ -364,14 +414,26 @@ def _coded(coder: TargetCoder, examples: Examples, schema: Schema, output: str, 
 
 
 def _training_part(
-    examples: Examples, preprocessor: Preprocessor, coded: np.ndarray, weight: np.ndarray | None
+    examples: Examples,
+    preprocessor: Preprocessor,
+    coded: np.ndarray,
+    weight: np.ndarray | None,
+    classes: tuple[Label, ...] | None,
 ) -> TrainingPart:
     """The network's inputs and coded targets, written straight into the tables that the program reads."""
     n, dtype = examples.n_rows, str(coded.dtype)
     inputs, targets = blank_table(n, preprocessor.n_features, dtype), blank_table(n, coded.shape[1], dtype)
     preprocessor.transform(examples.inputs, dtype, out=inputs[:n])
     targets[:n] = coded
-    return TrainingPart(inputs, targets, weight, table_rows=n)
+    assert examples.targets is not None
+    numbers = None if classes is None else class_numbers(examples.targets, classes, source=examples.source)
+    return TrainingPart(inputs, targets, weight, table_rows=n, classes=numbers)
+
+
+def _file_rows(examples: Examples) -> np.ndarray:
+    """The number of each row as the user counts the rows of the source."""
+    rows = examples.inputs.rows
+    return (np.arange(examples.n_rows) if rows is None else rows) + examples.inputs.place.first_row
 
 
 def _validation_part(
@@ -438,8 +500,9 @@ def _check_start(start: Model, recipe: Recipe, network: Network) -> None:
             )
 
 
-def _facts(training: Training, plan: Plan) -> Mapping[str, Any]:
+def _facts(training: Training, prepared: Prepared) -> Mapping[str, Any]:
     """What happened in training, as plain values for the model file and the run's record."""
+    plan = prepared.plan
     return {
         "outcome": training.outcome.name,
         "sentence": training.outcome.sentence,
@@ -451,4 +514,17 @@ def _facts(training: Training, plan: Plan) -> Mapping[str, Any]:
         "learning_rate": plan.learning_rate,
         "program": training.form,
         "seed": plan.seed,
+        "priors": _priors(prepared),
     }
+
+
+def _priors(prepared: Prepared) -> dict[str, Any] | None:
+    """The shares of the classes in the training rows and in the draws, and by which the network predicts.
+
+    None where rows are drawn as often as they are there.
+    """
+    settings, classes = ORDERS.settings_of(prepared.plan.order), prepared.training.classes
+    if "restore_priors" not in settings or classes is None:
+        return None
+    true, drawn = class_shares(classes)
+    return {"true": true.tolist(), "drawn": drawn.tolist(), "restored": bool(settings["restore_priors"])}

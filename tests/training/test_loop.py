@@ -13,7 +13,6 @@ from scipy.special import logsumexp
 from entrena.registry import Choice
 from entrena.training import loop
 from entrena.training.loop import train_network
-from entrena.training.order import ORDERS
 from entrena.training.parts import TrainingPart, blank_table, without_weight_zero
 from entrena.training.rates import rates
 from entrena.training.seeds import generator as seeded
@@ -66,9 +65,7 @@ def test_a_run_equals_a_loop_in_numpy(mode, weighted, make_problem):
     per_epoch = math.ceil(n / size)
     looks = []
     for epoch in range(n_epochs):
-        sequence = (
-            np.arange(n) if mode == "batch" else ORDERS["shuffled"].function(np.arange(n), seeded(6, "order", epoch))
-        )
+        sequence = np.arange(n) if mode == "batch" else seeded(6, "order", epoch).permutation(n)
         total = 0.0
         for i in range(per_epoch):
             rows = sequence[i * size : (i + 1) * size]

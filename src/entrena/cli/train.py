@@ -182,7 +182,7 @@ def train(
     elif not quiet:
         _print(run)
     if run.outcome.name == "diverged":
-        complain(" ".join([run.outcome.sentence, *(str(finding["advice"]) for finding in run.findings)]))
+        complain(" ".join([run.outcome.sentence, *(finding.advice for finding in run.findings)]))
         return FAILED
     return INTERRUPTED if run.outcome.name == "interrupted" else DONE
 
@@ -238,7 +238,7 @@ def describe(run: Run) -> dict[str, Any]:
         "validation": run.validation,
         "test": run.test,
         "comparison": run.comparison,
-        "findings": [dict(finding) for finding in run.findings],
+        "findings": [finding.to_plain() for finding in run.findings],
         "model": None if run.path is None else str(run.path / "model.safetensors"),
         "program": run.model.facts["program"],
         "seed": run.recipe.random_state,

@@ -11,11 +11,10 @@ import numpy as np
 from entrena.network.dropout import update_words
 from entrena.training import rates
 from entrena.training.compilation import find_device
-from entrena.training.order import NO_EXAMPLE, ORDERS, batch_weights, batches, n_batches
+from entrena.training.order import NO_EXAMPLE, ORDERS, Drawn, Pool, batch_weights, batches, draw, n_batches, needs
 from entrena.training.parts import TrainingPart
 from entrena.training.plan import Plan
 from entrena.training.program import Block, Together
-from entrena.training.seeds import generator
 
 
 class Place(NamedTuple):
@@ -116,34 +115,72 @@ def _side_by_side(arrays: Sequence[Any], own: bool) -> Any:
 
 
 class Shown(NamedTuple):
-    """The rows of a call: as sequences, epoch by epoch, and as int32 [epochs, updates, batch]."""
+    """The rows of a call.
+
+    Attributes:
+        sequences: Epoch by epoch, one row after the other.
+        table: The same as int32 [epochs, updates, batch].
+        importance: The same form, 1/(n·p) of rows that are drawn with the probability p; None where all are alike.
+    """
 
     sequences: list[np.ndarray]
     table: np.ndarray
+    importance: np.ndarray | None
 
 
 class Show:
-    """What one network is shown, call by call: its order, weights and controls."""
+    """What one network is shown, call by call: its order, weights and controls.
 
-    def __init__(self, plan: Plan, training: TrainingPart) -> None:
+    Args:
+        plan: What to do, in numbers.
+        training: The rows.
+        last_losses: Asked at the start of an epoch for the loss that each row had when it was last shown, where the
+            order depends on it.
+    """
+
+    def __init__(self, plan: Plan, training: TrainingPart, last_losses: Callable[[], np.ndarray | None]) -> None:
         self.plan, self.training = plan, training
+        self._last_losses = last_losses
         self._rows = np.arange(plan.n_rows, dtype=np.int32)
+        self._drawn: dict[int, Drawn] = {}  # of the last epochs, which may be shown in several calls
         self._uniform: dict[tuple[int, ...], Any] = {}  # equal weights differ only by position: sent once
+
+    def drawn(self, epoch: int) -> Drawn:
+        """The rows of an epoch in the sequence in which they are shown."""
+        if self.plan.whole_batch:
+            return Drawn(self._rows, None)
+        if epoch not in self._drawn:
+            while len(self._drawn) > 2 * self.plan.epochs_a_call:
+                del self._drawn[next(iter(self._drawn))]
+            plan = self.plan
+            classes = self.training.classes if "classes" in needs(plan.order) else None
+            pool = Pool(self._rows, plan.batch_size, plan.seed, classes, self._last_losses())
+            self._drawn[epoch] = draw(plan.order, pool, epoch)
+        return self._drawn[epoch]
 
     def order(self, place: Place, shape: Shape) -> Shown:
         """The rows of a call."""
-        plan, first = self.plan, place.update * self.plan.batch_size
-        sequences = [
-            epoch_sequence(plan, self._rows, epoch)[first : first + place.n_updates * plan.batch_size]
-            for epoch in range(place.epoch, place.epoch + place.n_epochs)
-        ]
-        table = np.full((*shape, plan.batch_size), NO_EXAMPLE, np.int32)
+        size, first = self.plan.batch_size, place.update * self.plan.batch_size
+        part = slice(first, first + place.n_updates * size)
+        drawn = [self.drawn(epoch) for epoch in range(place.epoch, place.epoch + place.n_epochs)]
+        sequences = [each.sequence[part] for each in drawn]
+        table = np.full((*shape, size), NO_EXAMPLE, np.int32)
         for of_epoch, sequence in zip(table, sequences, strict=False):
-            of_epoch[: n_batches(len(sequence), plan.batch_size)] = batches(sequence, plan.batch_size)
-        return Shown(sequences, table)
+            of_epoch[: n_batches(len(sequence), size)] = batches(sequence, size)
+        importance = None
+        if drawn[0].importance is not None:
+            importance = np.zeros(table.shape)
+            for blank, each in zip(importance, drawn, strict=False):
+                assert each.importance is not None
+                values = each.importance[part]
+                blank.reshape(-1)[: len(values)] = values
+        return Shown(sequences, table, importance)
 
     def weights(self, place: Place, shown: Shown) -> Any:
         """The coefficients of a call's examples, [epochs, updates, batch]; on the device where they serve again."""
+        if weighs_draws(self.plan):
+            weights = _weights(self.plan, shown.table, self.training.weight)
+            return (weights * shown.importance).astype(weights.dtype)
         if self.training.weight is not None:
             return _weights(self.plan, shown.table, self.training.weight)
         key = (place.n_epochs, place.n_updates, len(shown.sequences[0]))
@@ -166,13 +203,14 @@ class Show:
         return rate, controls
 
 
-def epoch_sequence(plan: Plan, rows: np.ndarray, epoch: int) -> np.ndarray:
-    """The rows of an epoch in the sequence in which they are shown."""
-    if plan.whole_batch:
-        return rows
-    function = ORDERS[plan.order].function
-    assert function is not None
-    return function(rows, generator(plan.seed, "order", epoch))
+def waits(plan: Plan) -> bool:
+    """Whether an epoch's order depends on the losses of the epoch before it."""
+    return "losses" in needs(plan.order) and not plan.whole_batch
+
+
+def weighs_draws(plan: Plan) -> bool:
+    """Whether rows that are drawn more often count less each time, so that the mean gradient stays what it was."""
+    return waits(plan) and bool(ORDERS.settings_of(plan.order).get("importance_weights"))
 
 
 def _weights(plan: Plan, order: np.ndarray, example_weight: np.ndarray | None) -> np.ndarray:

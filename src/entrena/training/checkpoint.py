@@ -19,6 +19,30 @@ from entrena.training.program import State
 from entrena.training.stopping import Best, OutcomeName
 
 
+@dataclass(frozen=True, eq=False)
+class ShownRows:
+    """What is remembered of each training row where the order depends on it, as it is between two epochs.
+
+    Attributes:
+        losses: [rows] its loss when it was last shown; NaN: it was not.
+        draws: [rows] how often it was shown.
+    """
+
+    losses: np.ndarray
+    draws: np.ndarray
+
+    @classmethod
+    def none(cls, n_rows: int) -> ShownRows:
+        """No row was shown yet."""
+        return cls(np.full(n_rows, np.nan, np.float32), np.zeros(n_rows, np.int64))
+
+    def after(self, sequence: np.ndarray, losses: np.ndarray) -> ShownRows:
+        """After an epoch that showed these rows with these losses, in this sequence; the last time of a row counts."""
+        last = self.losses.copy()
+        last[sequence] = losses
+        return ShownRows(last, self.draws + np.bincount(sequence, minlength=len(last)))
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """Where a run stands.
@@ -33,6 +57,7 @@ class Checkpoint:
         seconds: Training time so far.
         ended: The outcome of a run that has come to its end, else None.
         why: What made it diverge.
+        shown: What is known of each row, where the order asks for it.
     """
 
     state: State
@@ -44,6 +69,7 @@ class Checkpoint:
     seconds: float
     ended: OutcomeName | None = None
     why: str = ""
+    shown: ShownRows | None = None
 
     @classmethod
     def first(cls, state: State) -> Checkpoint:
@@ -53,6 +79,8 @@ class Checkpoint:
     def to_parts(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Arrays by name, and a record of plain numbers."""
         arrays = {"partial_losses": self.partial_losses}
+        if self.shown is not None:
+            arrays |= {"last_losses": self.shown.losses, "draws": self.shown.draws}
         for name, tree in (("state", self.state), ("best", self.best_params)):
             for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
                 arrays[name + jax.tree_util.keystr(path)] = np.asarray(leaf)
@@ -102,4 +130,5 @@ class Checkpoint:
             seconds=float(record["seconds"]),
             ended=record.get("ended"),
             why=str(record.get("why", "")),
+            shown=ShownRows(arrays["last_losses"], arrays["draws"]) if "last_losses" in arrays else None,
         )

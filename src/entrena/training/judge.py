@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from entrena.network.multilayer import Params
+from entrena.network.multilayer import BIASES, Params
 from entrena.registry import Choice
-from entrena.training.calls import Place, epoch_sequence, in_sequence
-from entrena.training.checkpoint import Checkpoint
+from entrena.training.calls import Place, Show, in_sequence, waits
+from entrena.training.checkpoint import Checkpoint, ShownRows
 from entrena.training.optimizers import is_decoupled
 from entrena.training.parts import TrainingPart, ValidationPart
 from entrena.training.plan import Plan
@@ -40,6 +40,7 @@ class Training:
         best: The best look.
         form: The form in which the program ran.
         checkpoint: The state in which it ended, from which a run can go on.
+        draws: [rows] how often each row was shown, where the order draws some more often than others; else None.
     """
 
     params: Params
@@ -48,6 +49,7 @@ class Training:
     best: Best
     form: str
     checkpoint: Checkpoint
+    draws: np.ndarray | None = None
 
 
 class Seen(NamedTuple):
@@ -80,6 +82,7 @@ class _Position(NamedTuple):
         losses: The losses of the examples that these updates have seen, call by call.
         best: The best look.
         best_params: Its weights.
+        shown: What is known of each row, where the order asks for it.
     """
 
     state: Callable[[], State]
@@ -88,6 +91,7 @@ class _Position(NamedTuple):
     losses: tuple[np.ndarray, ...]
     best: Best
     best_params: Params
+    shown: ShownRows | None
 
 
 class Judge:
@@ -105,7 +109,11 @@ class Judge:
         self.plan, self.training, self.validation = plan, training, validation
         self.loss_unit, self.on_look = loss_unit, on_look
         losses = (start.partial_losses,)
-        self.at = _Position(lambda: start.state, start.epoch, start.update, losses, start.best, start.best_params)
+        shown = (start.shown or ShownRows.none(plan.n_rows)) if waits(plan) else None
+        self.at = _Position(
+            lambda: start.state, start.epoch, start.update, losses, start.best, start.best_params, shown
+        )
+        self.show = Show(plan, training, lambda: None if self.at.shown is None else self.at.shown.losses)
         self.history: list[dict[str, Any]] = []
         # A run that was killed after its last checkpoint, while its end was written down, has ended all the same.
         self.ended: tuple[OutcomeName, str] | None = (start.ended, start.why) if start.ended else None
@@ -119,6 +127,8 @@ class Judge:
         settings = {name: np.asarray(value, self.plan.dtype) for name, value in self.plan.optimizer_settings.items()}
         if self.plan.structure.dropout:
             settings["kept"] = np.asarray(1 - self.plan.dropout, self.plan.dtype)
+        if self.plan.prior_shift:
+            settings["prior_shift"] = np.asarray(self.plan.prior_shift, self.plan.dtype)
         return settings
 
     @property
@@ -157,8 +167,13 @@ class Judge:
                 after = place.update + place.n_updates
                 self.at = self.at._replace(state=partial(seen.state_after, e), update=after, losses=losses)
                 break
-            progress = self._progress(place, sequences[e], float(rates[e, place.n_updates - 1]), seen, e)
-            self._judge(progress, partial(seen.state_after, e), partial(seen.params_after, e))
+            last = in_sequence(seen.losses[e], sequences[e], self.plan.whole_batch)
+            of_epoch = np.concatenate((*self.at.losses, last))
+            progress = self._progress(place.epoch + e + 1, of_epoch, float(rates[e, place.n_updates - 1]), seen, e)
+            shown = self.at.shown
+            if shown is not None:
+                shown = shown.after(self.show.drawn(place.epoch + e).sequence, of_epoch)
+            self._judge(shown, progress, partial(seen.state_after, e), partial(seen.params_after, e))
             if self.is_done:
                 break
         if self.is_done:
@@ -189,12 +204,13 @@ class Judge:
         restored = (self.plan.restore_best and self.at.best.epoch > 0) or self.has_diverged
         params = self.at.best_params if restored else self.at.state().params
         return Training(
-            params=jax.tree.map(np.asarray, params),
+            params=_with_priors(jax.tree.map(np.asarray, params), self.settings.get("prior_shift")),
             history=tuple(self.history),
             outcome=describe_end(name, epoch=self.at.epoch, best=self.at.best, restored=restored, why=why),
             best=self.at.best,
             form=accepted(self.plan.structure).form,
             checkpoint=self.checkpoint(),
+            draws=None if self.at.shown is None else self.at.shown.draws,
         )
 
     def checkpoint(self) -> Checkpoint:
@@ -210,16 +226,18 @@ class Judge:
             seconds=self.seconds,
             ended=self.ended[0] if self.ended and self.ended[0] != "interrupted" else None,
             why=self.ended[1] if self.ended else "",
+            shown=at.shown,
         )
 
-    def _progress(self, place: Place, sequence: np.ndarray, rate: float, seen: Seen, e: int) -> Progress:
-        plan, epoch = self.plan, place.epoch + e + 1
-        losses = np.concatenate((*self.at.losses, in_sequence(seen.losses[e], sequence, plan.whole_batch)))
+    def _progress(self, epoch: int, losses: np.ndarray, rate: float, seen: Seen, e: int) -> Progress:
+        plan = self.plan
         squared_weights = float(seen.squared_weights[e])
         weight = self.training.weight
-        if weight is not None:
-            whole = place.update == 0  # else the call holds only the epoch's last rows
-            weight = weight[sequence if whole else epoch_sequence(plan, np.arange(plan.n_rows), epoch - 1)]
+        if weight is not None or waits(plan):
+            drawn = self.show.drawn(epoch - 1)
+            weight = None if weight is None else weight[drawn.sequence]
+            if drawn.importance is not None:  # hard rows are shown more often: the mean is that of the rows, not draws
+                weight = drawn.importance if weight is None else weight * drawn.importance
         penalty = 0.0
         if plan.structure.decay and not is_decoupled(Choice(plan.structure.optimizer)):
             penalty = plan.optimizer_settings["weight_decay"] / 2 * squared_weights
@@ -248,7 +266,13 @@ class Judge:
         loss = self.loss_unit * float(np.average(losses, weights=self.validation.weight))
         return loss, self.validation.score(z) if np.isfinite(z).all() else float("nan")
 
-    def _judge(self, progress: Progress, state: Callable[[], State], params: Callable[[], Params]) -> None:
+    def _judge(
+        self,
+        shown: ShownRows | None,
+        progress: Progress,
+        state: Callable[[], State],
+        params: Callable[[], Params],
+    ) -> None:
         """Takes a look: is it the best, is it the last? Then shows it to who watches."""
         plan, epoch = self.plan, progress.epoch
         best, best_params = self.at.best, self.at.best_params
@@ -264,11 +288,22 @@ class Judge:
             self.ended = ("diverged", why)
         elif epoch < plan.max_epochs and out_of_patience(best, epoch, plan.patience):
             self.ended = ("stopped_early", "")
-        self.at = _Position(state, epoch, 0, (), best, best_params)
+        self.at = _Position(state, epoch, 0, (), best, best_params, shown)
         self.history.append(progress.record())
         answers = [on_look(progress) for on_look in self.on_look]
         if self.ended is None and epoch < plan.max_epochs and "stop" in answers:
             self.ended = ("stopped_by_callback", "")
+
+
+def _with_priors(params: Params, shift: np.ndarray | None) -> Params:
+    """The weights of a network that predicts by the true shares of the classes, not by those in which they were drawn.
+
+    log-odds + log(true/drawn prior): what is added to the net inputs is added to the output layer's biases.
+    """
+    if shift is None:
+        return params
+    *hidden, output = params
+    return (*hidden, {**output, BIASES: output[BIASES] + shift})
 
 
 def _not_finite(progress: Progress) -> str | None:

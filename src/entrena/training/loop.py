@@ -20,10 +20,11 @@ import jax
 import numpy as np
 
 from entrena.network.multilayer import Network, Params
-from entrena.training.calls import Call, Shape, Show, calls
+from entrena.training.calls import Call, Shape, calls, waits, weighs_draws
 from entrena.training.checkpoint import Checkpoint
 from entrena.training.compilation import find_device, precision, use_compilation_cache
 from entrena.training.judge import Judge, Seen, Training
+from entrena.training.order import needs
 from entrena.training.parts import TrainingPart, ValidationPart, padded, validation_shape, without_weight_zero
 from entrena.training.plan import Plan, round_up, updates_a_call
 from entrena.training.program import Data, Result, Together, call, initial_state
@@ -122,10 +123,13 @@ def train_side_by_side(
         result = run.call(now) if now else None
         try:
             while now is not None and result is not None:
-                after = next(upcoming, None)  # its order is made while the device computes
+                # Its order is made while the device computes, unless what is seen decides what is shown next.
+                after = None if run.waits else next(upcoming, None)
                 ahead = run.call(after, now, result) if after is not None and run.quick else None
                 if run.look(now, result):
                     break
+                if run.waits:
+                    after = next(upcoming, None)
                 if after is not None and ahead is None:
                     ahead = run.call(after, now, result)
                 now, result = after, ahead
@@ -157,8 +161,9 @@ def what_is_own(members: Sequence[Member]) -> Together:
     first, plans = members[0], [member.plan for member in members]
     data = any(m.training is not first.training or m.validation is not first.validation for m in members)
     shown = {(plan.n_rows,) if plan.whole_batch else (plan.n_rows, plan.seed, plan.order) for plan in plans}
-    order = len(shown) > 1
-    weighted = any(member.training.weight is not None for member in members)
+    by_class = any("classes" in needs(plan.order) for plan in plans)
+    order = len(shown) > 1 or (by_class and data) or any(waits(plan) for plan in plans)
+    weighted = any(member.training.weight is not None or weighs_draws(member.plan) for member in members)
     weights = (weighted and (data or order)) or len({plan.n_rows for plan in plans}) > 1
     return Together(order=order, weights=weights, data=data)
 
@@ -189,11 +194,12 @@ class _Run:
         self.at_hand: tuple[int, ...] = ()  # the networks whose data and settings are on the device
         self.started = self.last_call = time.perf_counter()
         self.quick = False
+        self.waits = any(waits(member.plan) for member in members)
         self.next_checkpoint = self.started + CHECKPOINT_SECONDS
 
     def calls(self) -> Iterator[Call]:
         """The calls of the run."""
-        shows = [Show(member.plan, member.training) for member in self.members]
+        shows = [judge.show for judge in self.judges]
         running = [k for k in self.slots if not self.judges[k].is_done]
         at = self.starts[running[0] if running else 0]
         return calls(shows, self._next_slots, self.shape, self.together, at.epoch, at.update)

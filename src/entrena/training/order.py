@@ -7,16 +7,56 @@ compiled program sees only its result, cut into batches by `batches`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import NamedTuple
+
 import numpy as np
 
-from entrena.registry import Entry, Registry
+from entrena.registry import Choice, Entry, Registry
+from entrena.training.seeds import generator
 
 NO_EXAMPLE = -1  # fills up a short batch; it enters neither the loss nor batch statistics
 
 
-def shuffled(rows: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """What an order draws from.
+
+    Attributes:
+        rows: int32 [n] the rows that may be drawn.
+        batch_size: Examples of an update.
+        seed: The run's.
+        classes: [n] the number of each row's class, or None.
+        losses: [n] the loss of each row when it was last shown, NaN where it was not; or None.
+    """
+
+    rows: np.ndarray
+    batch_size: int
+    seed: int
+    classes: np.ndarray | None = None
+    losses: np.ndarray | None = None
+
+
+class Drawn(NamedTuple):
+    """The rows of an epoch.
+
+    Attributes:
+        sequence: int32 [n] one after the other.
+        importance: [n] 1/(n·p) of a row that is drawn with the probability p, where rows are drawn unequally.
+    """
+
+    sequence: np.ndarray
+    importance: np.ndarray | None
+
+
+def shuffled(pool: Pool, epoch: int) -> Drawn:
     """A fresh random permutation."""
-    return generator.permutation(rows)
+    return Drawn(generator(pool.seed, "order", epoch).permutation(pool.rows), None)
+
+
+def sequential(pool: Pool, epoch: int) -> Drawn:
+    """As given."""
+    return Drawn(pool.rows, None)
 
 
 ORDERS = Registry(
@@ -32,6 +72,18 @@ ORDERS = Registry(
         ),
     ),
 )
+
+
+def draw(choice: Choice, pool: Pool, epoch: int) -> Drawn:
+    """The rows of an epoch in the chosen order."""
+    function = ORDERS[choice.name].function
+    assert function is not None
+    return function(pool, epoch, **ORDERS.settings_of(choice))
+
+
+def needs(choice: Choice) -> tuple[str, ...]:
+    """What an order asks for beside the rows: `classes`, `losses`."""
+    return tuple(ORDERS[choice.name].details.get("needs", ()))
 
 
 def n_batches(n_rows: int, batch_size: int) -> int:
@@ -65,3 +117,9 @@ def batch_weights(table: np.ndarray, example_weight: np.ndarray | None, dtype: n
     if example_weight is None:
         return (real * share).astype(dtype)
     return np.where(real, example_weight[table] * share, 0.0).astype(dtype)
+
+
+def class_shares(classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The shares of the classes among the rows, and among the draws of `balanced`."""
+    counts = np.bincount(classes)
+    return counts / counts.sum(), (counts > 0) / np.count_nonzero(counts)

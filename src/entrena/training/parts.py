@@ -23,12 +23,14 @@ class TrainingPart:
         weight: The weight of each row, of mean 1 over the rows with a weight above 0, or None: all equal.
         table_rows: Where both arrays are tables of `blank_table`, whose last rows are no examples: how many are. Such
             tables belong to the training and are not copied again.
+        classes: The number of each row's class, for orders that ask for it; else None.
     """
 
     inputs: np.ndarray
     targets: np.ndarray
     weight: np.ndarray | None = None
     table_rows: int | None = None
+    classes: np.ndarray | None = None
 
     @property
     def n_rows(self) -> int:
@@ -66,7 +68,8 @@ def without_weight_zero(part: TrainingPart) -> TrainingPart:
     if part.weight is None or np.all(part.weight != 0):
         return part
     rows = np.flatnonzero(part.weight)
-    return TrainingPart(part.inputs[rows], part.targets[rows], part.weight[rows])
+    classes = None if part.classes is None else part.classes[rows]
+    return TrainingPart(part.inputs[rows], part.targets[rows], part.weight[rows], classes=classes)
 
 
 def padded(training: TrainingPart, validation: ValidationPart | None, plan: Plan) -> Data:

@@ -14,7 +14,7 @@ from entrena.registry import Choice
 from entrena.training import rates
 from entrena.training.forms import choose_form
 from entrena.training.optimizers import OPTIMIZERS, own_decay, own_default
-from entrena.training.order import n_batches
+from entrena.training.order import n_batches, needs
 from entrena.training.program import Structure
 from entrena.training.settings import RateSettings, RegularizationSettings, TrainingSettings
 
@@ -49,7 +49,9 @@ class Plan:
         momentum: The momentum, or None where the optimizer has none.
         optimizer_settings: The optimizer's own settings and `weight_decay`.
         dropout: Share of the hidden units that an update leaves out.
-        order: The name of the order of the examples.
+        order: In which sequence an epoch shows the examples.
+        prior_shift: [outputs] what is added to the output layer's net inputs where the order draws the classes in other
+            shares than they have, so that the network predicts by the true ones; else empty.
         patience: Epochs without improvement before the end, or None.
         restore_best: Whether the best validated weights are the result.
         scoring: The score that says which weights are best; None: the validation loss.
@@ -72,7 +74,8 @@ class Plan:
     momentum: float | None
     optimizer_settings: Mapping[str, Any]
     dropout: float
-    order: str
+    order: Choice
+    prior_shift: tuple[float, ...]
     patience: int | None
     restore_best: bool
     scoring: str | None
@@ -133,6 +136,7 @@ def make_plan(
     seed: int,
     platform: str,
     dropout: float = 0.0,
+    prior_shift: tuple[float, ...] = (),
 ) -> Plan:
     """Resolves the settings for a network and a number of training rows.
 
@@ -147,6 +151,7 @@ def make_plan(
         seed: Of weights, orders and dropout.
         platform: `cpu`, `gpu` or `tpu`.
         dropout: Share of the hidden units that an update leaves out.
+        prior_shift: As in `Plan`.
     """
     optimizer = training.optimizer
     momentum = _given(training.momentum, own_default(optimizer, "momentum"))
@@ -168,10 +173,11 @@ def make_plan(
         compute_dtype="bfloat16" if training.precision == "bfloat16" else None,
         form=choose_form(network.n_weights, size, platform, embeddings=bool(network.embeddings)),
         dropout=dropout > 0 and len(network.sizes) > 2,
+        prior_shift=bool(prior_shift),
     )
     updates = updates_a_call(network, size, n_updates)
     epochs = 1
-    if updates >= n_updates and training.max_epochs >= MANY_EPOCHS:
+    if updates >= n_updates and training.max_epochs >= MANY_EPOCHS and "losses" not in needs(training.order):
         epochs = _epochs_a_call(network, size, n_updates, n_validation)
     settings = OPTIMIZERS.settings_of(optimizer)
     if structure.decay:
@@ -193,7 +199,8 @@ def make_plan(
         momentum=momentum if has_momentum else None,
         optimizer_settings=settings,
         dropout=dropout,
-        order=training.order.name,
+        order=training.order,
+        prior_shift=prior_shift,
         patience=training.patience if validated and patient else None,
         restore_best=validated,
         scoring=training.scoring.name if training.scoring else None,

@@ -53,6 +53,7 @@ class Structure:
         compute_dtype: The type of the products in the forward and backward pass, where it is not the weights' own.
         form: `loop`, or `one_function` (see `forms`).
         dropout: Whether an update leaves out hidden units.
+        prior_shift: Whether validation adds the setting of that name to the output layer's net inputs.
     """
 
     network: Network
@@ -64,6 +65,7 @@ class Structure:
     compute_dtype: str | None = None
     form: str = LOOP
     dropout: bool = False
+    prior_shift: bool = False
 
 
 class State(NamedTuple):
@@ -122,7 +124,7 @@ class Result(NamedTuple):
 
 
 Settings = dict[str, Any]  # as traced numbers: the optimizer's settings, and these
-NOT_THE_OPTIMIZERS = ("weight_decay", "kept")
+NOT_THE_OPTIMIZERS = ("weight_decay", "kept", "prior_shift")
 Drop = Callable[[Float[Array, "batch units"], int], Float[Array, "batch units"]]
 Masks = tuple[Bool[Array, "*updates batch units"], ...]  # one for each hidden layer
 
@@ -150,11 +152,13 @@ def batch_losses(
     X: Float[Array, "batch inputs"],
     targets: Float[Array, "batch outputs"],
     drop: Drop | None = None,
+    shift: Float[Array, " outputs"] | None = None,
 ) -> tuple[Float[Array, " batch"], Float[Array, "batch outputs"]]:
-    """The loss of each example, and the output layer's net inputs."""
+    """The loss of each example, and the output layer's net inputs, to which `shift` is added."""
     if structure.compute_dtype is not None:
         params = jax.tree.map(lambda leaf: leaf.astype(structure.compute_dtype), params)
     z = structure.network.net_inputs(params, X, drop).astype(targets.dtype)
+    z = z if shift is None else z + shift
     function = LOSSES[structure.loss].function
     assert function is not None
     return function(z, targets, structure.network.output), z
@@ -202,7 +206,7 @@ def run_block(structure: Structure, state: State, data: Data, block: Block, sett
         state, losses = _updates(structure, state, data, order, weights, controls, n_updates, settings)
         validation = _no_validation(data)
         if len(data.validation_inputs) > 0:
-            validation = jax.lax.cond(look, lambda: _validate(structure, state, data), lambda: validation)
+            validation = jax.lax.cond(look, lambda: _validate(structure, state, data, settings), lambda: validation)
         squared = sum(jnp.sum(jnp.square(w)) for layer in state.params for name, w in layer.items() if name != BIASES)
         return state, (state, losses, squared, *validation)
 
@@ -270,9 +274,11 @@ def _gather(
     return jnp.take(data.inputs, rows, axis=0, mode="clip"), jnp.take(data.targets, rows, axis=0, mode="clip")
 
 
-def _validate(structure: Structure, state: State, data: Data) -> tuple[Array, Array]:
+def _validate(structure: Structure, state: State, data: Data, settings: Settings) -> tuple[Array, Array]:
+    shift = settings["prior_shift"] if structure.prior_shift else None
+
     def one(_: None, block: tuple[Array, Array]) -> tuple[None, tuple[Array, Array]]:
-        losses, z = batch_losses(structure, state.params, *block)
+        losses, z = batch_losses(structure, state.params, *block, shift=shift)
         return None, (z, losses)
 
     return jax.lax.scan(one, None, (data.validation_inputs, data.validation_targets))[1]

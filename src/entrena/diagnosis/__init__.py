@@ -1,0 +1,9 @@
+"""Why training goes well or badly: what was measured, what it means, and what to try.
+
+`findings` holds the record and the rules that make one of numbers. A rule is a pure function of arrays: this room
+trains nothing and reads no files.
+"""
+
+from entrena.diagnosis.findings import Finding, diverged, few_rows_take_most_draws
+
+__all__ = ["Finding", "diverged", "few_rows_take_most_draws"]
