@@ -44,6 +44,7 @@ class Run:
         sizes: Rows of each part: training, validation, test.
         data: What is to be said of the data: how they were read, rows left out, rows that occur twice.
         findings: What the run showed, each with its evidence and advice.
+        prequential: Of a stream the scores of all rows, each tested before it was learned; else None.
     """
 
     path: Path | None
@@ -58,6 +59,7 @@ class Run:
     sizes: Mapping[str, int]
     data: Mapping[str, Any]
     findings: tuple[Finding, ...] = ()
+    prequential: Mapping[str, float] | None = None
 
     def __repr__(self) -> str:
         return f"Run(path={str(self.path)!r}, outcome={self.outcome.name!r}, result={self.result})"
@@ -80,6 +82,9 @@ class Run:
     @property
     def result(self) -> dict[str, Any] | None:
         """The score to read first: its name, value and interval, and on which rows; None where all were trained on."""
+        if self.prequential:
+            name, value = next(iter(self.prequential.items()))
+            return {"score": name, "value": value, "low": None, "high": None, "on": "stream"}
         if self.comparison is None:
             return None
         network = self.comparison["models"]["network"]

@@ -186,15 +186,7 @@ def _planned(
     validation: ValidationPart | None,
 ) -> tuple[Network, Plan]:
     """The network of a recipe, and the plan of its training."""
-    embeddings = tuple((levels, embedding_size(levels)) for levels in preprocessor.n_levels)
-    n_inputs = preprocessor.n_dense + sum(size for _, size in embeddings)
-    network = Network(
-        (n_inputs, *recipe.network.hidden, training.targets.shape[1]),
-        recipe.network.activation,
-        output,
-        recipe.network.initialization,
-        embeddings,
-    )
+    network = make_network(recipe, output, preprocessor, training.targets.shape[1])
     platform = find_device(recipe.training.device).platform
     if recipe.training.precision == "bfloat16" and platform == "cpu":
         raise RecipeError([Problem("training.precision", "bfloat16 needs a GPU or TPU: take float32")])
@@ -214,6 +206,19 @@ def _planned(
     return network, plan
 
 
+def make_network(recipe: Recipe, output: str, preprocessor: Preprocessor, n_outputs: int) -> Network:
+    """The network that a recipe puts behind a preprocessor."""
+    embeddings = tuple((levels, embedding_size(levels)) for levels in preprocessor.n_levels)
+    n_inputs = preprocessor.n_dense + sum(size for _, size in embeddings)
+    return Network(
+        (n_inputs, *recipe.network.hidden, n_outputs),
+        recipe.network.activation,
+        output,
+        recipe.network.initialization,
+        embeddings,
+    )
+
+
 def _prior_shift(recipe: Recipe, output: str, training: TrainingPart) -> tuple[float, ...]:
     """What puts the shares of the classes back into the output layer's net inputs: log-odds + log(true/drawn prior).
 
@@ -229,9 +234,9 @@ def _prior_shift(recipe: Recipe, output: str, training: TrainingPart) -> tuple[f
         ratio = np.log(true / drawn)
         odds = ratio - np.log((1 - true) / (1 - drawn))
     shift = ratio if output == "softmax" else odds
-    n_outputs = training.targets.shape[1]
+    n = training.targets.shape[1]
     shift = np.where(np.isfinite(shift), shift, 0.0)  # of classes without rows, or of a single one
-    shift = np.pad(shift, (0, max(0, n_outputs - len(shift))))[-n_outputs:]
+    shift = np.pad(shift, (0, max(0, n - len(shift))))[-n:]
     return tuple(float(each) for each in shift)
 
 
@@ -401,7 +406,8 @@ def _training_weight(recipe: Recipe, schema: Schema, parts: Parts) -> np.ndarray
     return weight / weight.mean()
 
 
-def _n_outputs(schema: Schema, output: str) -> int:
+def n_outputs(schema: Schema, output: str) -> int:
+    """The outputs of a task: one for each target or class, of two classes one logistic unit."""
     if schema.classes is None:
         return len(schema.target_names)
     return 1 if output == "logistic" and len(schema.classes) == 2 else len(schema.classes)
@@ -410,7 +416,7 @@ def _n_outputs(schema: Schema, output: str) -> int:
 def _coded(coder: TargetCoder, examples: Examples, schema: Schema, output: str, dtype: str) -> np.ndarray:
     assert examples.targets is not None
     targets = coder.encode(examples.targets, dtype)
-    return targets[:, -_n_outputs(schema, output) :]  # of two classes one logistic unit stands for the second
+    return targets[:, -n_outputs(schema, output) :]  # of two classes one logistic unit stands for the second
 
 
 def _training_part(
@@ -458,7 +464,7 @@ def _validation_part(
         return scores.score(chosen, truth, readable(schema, output, coder, z), weight)
 
     inputs = preprocessor.transform(examples.inputs, dtype)
-    if recipe.training.scoring is not None and np.isnan(score(np.zeros((len(inputs), _n_outputs(schema, output))))):
+    if recipe.training.scoring is not None and np.isnan(score(np.zeros((len(inputs), n_outputs(schema, output))))):
         raise DataError(f"training.scoring: '{name}' cannot be computed on these validation rows: take another score")
     return ValidationPart(inputs, _coded(coder, examples, schema, output, dtype), weight, score=score, score_name=name)
 

@@ -87,7 +87,7 @@ def test_loss_and_gradient(case):
         )
         # Gradient descent at rate 1: the step is the gradient of the weighted sum.
         state = initial_state(structure, params)
-        after, losses_before = update(structure, state, (X, targets, weights), {"learning_rate": np.float64(1)}, {})
+        after, losses_before, _ = update(structure, state, (X, targets, weights), {"learning_rate": np.float64(1)}, {})
     np.testing.assert_allclose(losses_before, losses, rtol=1e-12, atol=1e-15)
     gradient = jax.tree.map(lambda before, now: before - np.asarray(now), params, after.params)
     step = 1e-5
@@ -137,7 +137,7 @@ def test_bfloat16_products_give_float32_losses_and_weights(loss, output, generat
         array.astype(np.float32) for array in (generator.normal(size=(N_ROWS, 3)), targets_for(output, 2, generator))
     )
     weights = np.full(N_ROWS, 1 / N_ROWS, np.float32)
-    after, losses = update(structure, State(params, ()), (X, targets, weights), {"learning_rate": np.float32(1)}, {})
+    after, losses, _ = update(structure, State(params, ()), (X, targets, weights), {"learning_rate": np.float32(1)}, {})
     assert losses.dtype == np.float32
     assert {leaf.dtype for leaf in jax.tree.leaves(after.params)} == {np.dtype(np.float32)}
     exact, _ = batch_losses(Structure(network, loss, "sgd"), params, X, targets)

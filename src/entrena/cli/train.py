@@ -26,12 +26,16 @@ from entrena.cli.options import (
 )
 from entrena.cli.output import listed, open_console, print_comparison, print_facts, print_json, print_line, print_scores
 from entrena.cli.run_names import find_model, find_run
+from entrena.cli.train_stream import is_stream, refuse_options, train_stream
 from entrena.errors import UsageError
 from entrena.reporting.wording import count, duration, number
 
 if TYPE_CHECKING:
     from entrena.finished_run import Run
     from entrena.recipe import Recipe
+
+
+STATIC = ("group", "time", "test_fraction", "metrics")  # what a stream has no use for
 
 
 def train(
@@ -85,6 +89,31 @@ def train(
         typer.Option("-s", "--set", metavar="KEY=VALUE", help="A choice of the recipe, as activation=elu; repeatable."),
     ] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="The recipe's random_state.  [default: 0]")] = None,
+    mode: Annotated[
+        str | None,
+        typer.Option(metavar="MODE", help="online, mini_batch or batch: the same as --set mode=MODE."),
+    ] = None,
+    stream: Annotated[
+        bool,
+        typer.Option("--stream", help="Learn rows as they come, each tested before it is learned (mode online)."),
+    ] = False,
+    warm_rows: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Of a stream: take means and deviations from the first N rows.  [default: of the rows so far]",
+        ),
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,…", help="Of a stream: all labels that will come.  [default: those of the first rows]"
+        ),
+    ] = None,
+    look_rows: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Of a stream: rows between two looks.  [default: 1,000]"),
+    ] = None,
     test_fraction: Annotated[
         float | None,
         typer.Option(metavar="SHARE", help="Share of the rows put aside for the final score.  [default: 0.2]"),
@@ -116,7 +145,15 @@ def train(
     entrena train houses.csv --target price --set activation=elu
 
     entrena train --resume last
+
+    tail -f clicks.csv | entrena train - --target buys --stream
     """
+    given_to_stream = {"--warm-rows": warm_rows, "--classes": classes, "--look-rows": look_rows}
+    if not stream and any(value is not None for value in given_to_stream.values()):
+        named = ", ".join(option for option, value in given_to_stream.items() if value is not None)
+        raise UsageError(f"{named}: only a stream has it: add --stream")
+    if mode is not None:
+        settings = [*(settings or []), f"mode={mode}"]
     options = {
         "separator": separator,
         "decimal": decimal,
@@ -173,6 +210,26 @@ def train(
             raise UsageError(f"--resume goes on with the run as it began: leave out {', '.join(given)}")
         arguments = {"resume": find_run(resume, runs_dir, unfinished=True, kind="run")}
 
+    stream = stream or (resume is not None and is_stream(arguments["resume"]))
+    if stream:
+        refuse_options(
+            {
+                "--time": time,
+                "--group": group,
+                "--test": test,
+                "--test-fraction": test_fraction,
+                "--no-test": no_test,
+                "--validation": validation,
+                "--metric": metric,
+                "--refit": refit,
+            }
+        )
+        kept = {name: value for name, value in arguments.items() if name not in STATIC}
+        if resume is None:
+            kept |= {"warm_rows": warm_rows, "classes": [] if classes is None else parse_classes(classes)}
+            kept |= {"look_rows": look_rows} if look_rows is not None else {}
+        return train_stream({"data": data, **kept}, quiet=quiet, as_json=as_json)
+
     from entrena.run import train as train_run
 
     arguments |= {"validation_data": validation, "test_data": test, "verbose": not (quiet or as_json)}
@@ -206,6 +263,11 @@ def read_recipe(
 
     # A model that was trained again on all rows is a start like any other.
     return Model.load(find_model(start, runs_dir)).recipe.change({"refit": False}).change(changes)
+
+
+def parse_classes(typed: str) -> list[str]:
+    """The labels of `--classes A,B,C`."""
+    return [label.strip() for label in typed.split(",") if label.strip()]
 
 
 def parse_roles(typed: list[str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from entrena.data.duplicates import count_repeated
 from entrena.data.embedded import EMBEDDED, EmbeddedSet
 from entrena.data.examples import Examples
 from entrena.data.roles import ColumnRole, check_columns, check_roles, infer_roles, roles_by_kind
+from entrena.data.row_stream import RowStream
 from entrena.data.schema import Schema, class_numbers, found_in, infer_schema, with_training
 from entrena.data.sources import RowColumns, read, read_columns, read_inputs
 from entrena.data.split import hold_out, split_rows
@@ -25,6 +26,7 @@ __all__ = [
     "Examples",
     "ReadOptions",
     "RowColumns",
+    "RowStream",
     "Schema",
     "Table",
     "check_columns",

@@ -123,8 +123,32 @@ def date_texts(levels: pl.Series, count: Callable[[], np.ndarray]) -> DateTexts 
     return None
 
 
-def _parts(levels: pl.Series, pattern: str, *, same_marks: bool) -> tuple[pl.DataFrame, str]:
-    """The numbers in texts, without values where a text does not fit; and the mark that stands between them."""
+def moments_in(levels: pl.Series, order: str) -> np.ndarray:
+    """[texts] datetime64[us] of texts that are dates each for itself, NaT where one is none.
+
+    Args:
+        levels: Texts.
+        order: The order of day and month where the form leaves it open.
+    """
+    moments = np.full(len(levels), np.datetime64("NaT", "us"))
+    for pattern, own_order in _PATTERNS:
+        rows = np.flatnonzero(levels.str.contains(pattern).to_numpy() & np.isnat(moments))
+        if len(rows):
+            some = levels.gather(rows)
+            parts, mark = _parts(some, pattern, same_marks=own_order in (None, YEAR_FIRST), in_all=False)
+            moments[rows] = DateTexts(parts, mark, own_order, np.ones(len(rows))).moments(own_order or order)
+    return moments
+
+
+def _parts(levels: pl.Series, pattern: str, *, same_marks: bool, in_all: bool = True) -> tuple[pl.DataFrame, str]:
+    """The numbers in texts, without values where a text does not fit; and the mark that stands between them.
+
+    Args:
+        levels: Texts, at least one of which fits the pattern.
+        pattern: How day, month and year follow.
+        same_marks: Whether the same mark stands between day, month and year.
+        in_all: Whether it is the same in all texts.
+    """
     import polars as pl
 
     frame = pl.DataFrame([levels.str.extract(pattern, k).alias(name) for k, name in enumerate(_PARTS, start=1)])
@@ -134,7 +158,9 @@ def _parts(levels: pl.Series, pattern: str, *, same_marks: bool) -> tuple[pl.Dat
     numbers = [_number_of_month(frame[name]).alias(name) for name in ("first", "second", "third")]
     fits = pl.col("mark").is_not_null() & is_time
     if same_marks:
-        fits &= (pl.col("mark") == mark) & (pl.col("mark_2") == mark)
+        fits &= pl.col("mark") == pl.col("mark_2")
+    if same_marks and in_all:
+        fits &= pl.col("mark") == mark
     times = frame.select(fits=fits.fill_null(False), time=(time * 1_000_000).fill_null(0) + _microseconds())
     fits_all = times["fits"]
     columns = [pl.select(pl.when(fits_all).then(part)).to_series().alias(part.name) for part in numbers]

@@ -21,6 +21,7 @@ from entrena.data.text_files import read_text
 from entrena.errors import DataError, UsageError, nearest, shortened
 
 STANDARD_INPUT = "-"
+STANDARD_INPUT_NAME = "standard input"
 
 TEXT, JSON_LINES, PARQUET, ARROW, EXCEL = "text", "JSON lines", "Parquet", "Arrow", "Excel"
 
@@ -171,12 +172,12 @@ def _read(path: Path, name: str, expected: str | None, request: Request) -> Tabl
     if actual is None:
         if expected in _BEGINS_WITH:
             raise DataError(f"{name} is not {_a(expected)} file: it does not begin with {_BEGINS_WITH[expected]}")
-        actual = expected or (JSON_LINES if start.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{") else TEXT)
+        actual = expected or (JSON_LINES if _begins_with_object(start) else TEXT)
     _check_options(actual, name, request.options)
     if actual == TEXT:
         return read_text(path, name, request)
     if actual == JSON_LINES:
-        return read_json_lines(path, name, request)
+        return read_json_lines(path, name, request)[0]
     if actual == EXCEL:
         return read_excel(path, name, request)
     return (read_parquet if actual == PARQUET else read_arrow)(path, name, request)
@@ -195,6 +196,34 @@ def options_for(source: object, options: ReadOptions) -> ReadOptions:
     """The options that mean something for a further file, which may be in another format than the first."""
     kind = format_of(Path(source)) if isinstance(source, str | Path) else None
     return replace(options, **dict.fromkeys(_MEANINGLESS.get(kind or TEXT, ())))
+
+
+def streamed_format(start: bytes, expected: str | None, name: str, options: ReadOptions) -> str:
+    """The format of what is read row by row: separated values or JSON lines.
+
+    Args:
+        start: The first bytes.
+        expected: The format that the file's name says.
+        name: What messages call the source.
+        options: What the user said of it.
+
+    Raises:
+        DataError: The format cannot be read row by row.
+        UsageError: An option means nothing in it.
+    """
+    if is_packed(start):
+        raise DataError(
+            f"{name} is compressed, and cannot be read row by row; unpack it first, or read it without --stream"
+        )
+    actual = _format_by_start(start) or expected or (JSON_LINES if _begins_with_object(start) else TEXT)
+    if actual not in (TEXT, JSON_LINES):
+        raise DataError(f"{name} is {_a(actual)} file, which cannot be read row by row; read it without --stream")
+    _check_options(actual, name, options)
+    return actual
+
+
+def _begins_with_object(start: bytes) -> bool:
+    return start.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{")
 
 
 def _a(kind: str) -> str:
@@ -216,13 +245,18 @@ def _read_packed(path: Path, name: str, expected: str | None, request: Request) 
         return _read(unpacked, name, expected, request)
 
 
-def _read_standard_input(request: Request) -> Table:
-    """Reads what is piped in; its format is found from its first bytes."""
-    name = "standard input"
+def check_standard_input() -> None:
+    """Raises a UsageError where nothing is piped in."""
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError(
             "- reads the table from standard input, and nothing is piped in: entrena train - --target NAME < table.csv"
         )
+
+
+def _read_standard_input(request: Request) -> Table:
+    """Reads what is piped in; its format is found from its first bytes."""
+    name = STANDARD_INPUT_NAME
+    check_standard_input()
     most = most_bytes()
     with TemporaryDirectory(prefix="entrena-") as folder:
         copy = Path(folder, "input")

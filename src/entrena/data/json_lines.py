@@ -23,13 +23,16 @@ _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _KEY = re.compile(rb'"((?:[^"\\]|\\.)*)"\s*:')
 
 
-def read_json_lines(path: Path, name: str, request: Request) -> Table:
+def read_json_lines(path: Path, name: str, request: Request) -> tuple[Table, Meanings]:
     """A file of JSON lines as a table; a key that a line lacks is a missing value there.
 
     Args:
         path: The file, in UTF-8.
         name: What messages call it.
         request: Of its options the marks for missing values and the order of dates count.
+
+    Returns:
+        The table, and what its columns turned out to be.
 
     Raises:
         DataError: The file is empty, damaged, too deep or too wide.
@@ -46,10 +49,10 @@ def read_json_lines(path: Path, name: str, request: Request) -> Table:
         with path.open("rb") as file:
             frame = pl.read_ndjson(file, infer_schema_length=None)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
-        _refuse_line(path, name)
+        refuse_line(path, name)
         raise DataError(f"{name} cannot be read as JSON lines ({first_line(error)})") from None
     if frame.height != n_lines:
-        _refuse_line(path, name)
+        refuse_line(path, name)
     return _table(frame, Place(name, has_types=True), request)
 
 
@@ -60,7 +63,7 @@ def _check_shape(path: Path, name: str) -> int:
     keys: set[bytes] = set()
     for piece in pieces(path):
         if piece.count(b"{") + piece.count(b"[") > DEEPEST_NESTING:
-            _check_depth(piece, n_lines, name)
+            check_depth(piece, n_lines, name)
         keys.update(_KEY.findall(piece))
         n_lines += sum(1 for line in piece.split(b"\n") if line.strip())
         if len(keys) > MOST_COLUMNS:
@@ -69,7 +72,8 @@ def _check_shape(path: Path, name: str) -> int:
     return n_lines
 
 
-def _check_depth(piece: bytes, n_before: int, name: str) -> None:
+def check_depth(piece: bytes, n_before: int, name: str) -> None:
+    """Raises a DataError for a line that is nested too deep; `n_before` lines stand before the piece."""
     for number, line in enumerate(piece.split(b"\n"), start=n_before + 1):
         if line.count(b"{") + line.count(b"[") <= DEEPEST_NESTING:
             continue
@@ -81,17 +85,17 @@ def _check_depth(piece: bytes, n_before: int, name: str) -> None:
             raise DataError(f"{name}: line {number:,} is nested more than {DEEPEST_NESTING} levels deep")
 
 
-def _refuse_line(path: Path, name: str) -> None:
-    """Raises a DataError that names the first line that is no object."""
+def refuse_line(path: Path, name: str, n_before: int = 0) -> None:
+    """Raises a DataError that names the first line that is no object; `n_before` lines stand before the file."""
     import json
 
-    number = 0
+    number = n_before
 
     def refuse(constant: str) -> NoReturn:
         raise DataError(f"{name}: line {number:,} holds {constant}, which JSON does not have; write null")
 
     with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
+        for number, line in enumerate(file, start=n_before + 1):
             if not line.strip():
                 continue
             try:
@@ -109,14 +113,19 @@ def _refuse_line(path: Path, name: str) -> None:
                 )
 
 
-def _table(frame: pl.DataFrame, place: Place, request: Request) -> Table:
+def dialect_of(request: Request) -> Dialect:
+    """How JSON lines are written, as far as it is not the same in all."""
+    options = request.options
+    return Dialect(marks=options.missing or (), date_order=options.date_order, usual_order=request.usual_order)
+
+
+def _table(frame: pl.DataFrame, place: Place, request: Request) -> tuple[Table, Meanings]:
     """The frame's columns; texts that are all dates become dates, for JSON has none."""
     import polars as pl
 
     check_names(frame.columns, place.source)
-    options = request.options
-    frame = without_marks(frame, options.missing or ())
-    dialect = Dialect(marks=options.missing or (), date_order=options.date_order, usual_order=request.usual_order)
+    frame = without_marks(frame, request.options.missing or ())
+    dialect = dialect_of(request)
     meanings = Meanings()
     for name in frame.columns:
         series, as_text = frame[name], name in request.text_columns
@@ -125,4 +134,4 @@ def _table(frame: pl.DataFrame, place: Place, request: Request) -> Table:
         else:
             column = polars_column(series, name)
             meanings.columns[name] = texts_of(column) if as_text else column
-    return replace(meanings.table(frame.columns, place, dialect), found=meanings.found())
+    return replace(meanings.table(frame.columns, place, dialect), found=meanings.found()), meanings

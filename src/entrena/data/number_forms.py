@@ -46,6 +46,12 @@ def bare(field: str) -> str:
     return re.sub(_BRACKETS, r"-\1", text)
 
 
+def first_number(levels: pl.Series) -> str:
+    """The first of these distinct texts that is no mark of a missing number; empty where there is none."""
+    begin = levels.head(len(MARKS_AMONG_NUMBERS) + 1).to_list()
+    return next((text for text in begin if text.lower() not in MARKS_AMONG_NUMBERS), "")
+
+
 def plain_numbers(levels: pl.Series) -> tuple[pl.Series, str] | None:
     """Texts of numbers with the same unit as plain numbers, and what they had; None where they are none of that kind.
 
@@ -57,8 +63,7 @@ def plain_numbers(levels: pl.Series) -> tuple[pl.Series, str] | None:
     import polars as pl
 
     # Columns of other texts are many: their first tells.
-    begin = levels.head(len(MARKS_AMONG_NUMBERS) + 1).to_list()
-    first = next((text for text in begin if text.lower() not in MARKS_AMONG_NUMBERS), "")
+    first = first_number(levels)
     if not _DIGITS.fullmatch(bare(first)):
         return None
     is_value = ~levels.str.to_lowercase().is_in(list(MARKS_AMONG_NUMBERS))

@@ -27,6 +27,22 @@ _END = 2**20
 
 
 @dataclass(frozen=True)
+class Before:
+    """What stood in a source between its header and the rows that are looked at.
+
+    Attributes:
+        rows: The number of rows, blank ones included.
+        lines: The number of lines.
+    """
+
+    rows: int = 0
+    lines: int = 0
+
+
+_NOTHING = Before()
+
+
+@dataclass(frozen=True)
 class PlaceWithGaps(Place):
     """Where values stand in a source with blank rows between others, which are no rows of the table.
 
@@ -147,8 +163,16 @@ def blank_end(path: Path, separator: str) -> int:
     return max(0, rest.count(b"\n") - 1)
 
 
-def refuse_malformed(path: Path, name: str = "", dialect: Dialect | None = None) -> list[int]:
+def refuse_malformed(
+    path: Path, name: str = "", dialect: Dialect | None = None, before: Before = _NOTHING
+) -> list[int]:
     """Raises a DataError that names the first row of a text file that does not fit its header, if there is one.
+
+    Args:
+        path: The file.
+        name: What messages call it.
+        dialect: How it is written.
+        before: What the file lacks behind its first row, where it is a part of another source.
 
     Returns:
         The numbers of the rows that hold nothing, as the user counts.
@@ -157,7 +181,7 @@ def refuse_malformed(path: Path, name: str = "", dialect: Dialect | None = None)
     dialect = dialect or Dialect()
     n_columns = 0
     blank = []
-    for number, fields in _rows(path, name, dialect):
+    for number, fields in _rows(path, name, dialect, before):
         if not n_columns:
             n_columns = len(fields)
         elif not any(field.strip() for field in fields) and len(fields) in (0, 1, n_columns):
@@ -177,7 +201,7 @@ def _comment_hint(fields: list[str]) -> str:
     return "; if it is a title or a comment, delete it" if is_comment else ""
 
 
-def _rows(path: Path, name: str, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
+def _rows(path: Path, name: str, dialect: Dialect, before: Before) -> Iterator[tuple[int, list[str]]]:
     """The file's rows as the user counts them, read by Python's own reader: slow, and it says what is wrong."""
     number = n_lines = 0
     reader: Any = None
@@ -185,15 +209,15 @@ def _rows(path: Path, name: str, dialect: Dialect) -> Iterator[tuple[int, list[s
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = reader_of(file, dialect.separator, dialect.quote, strict=True)
             for number, fields in enumerate(reader, start=1):
-                yield number, fields
+                yield number + (before.rows if number > 1 else 0), fields
                 n_lines = reader.line_num
     except csv.Error as error:
         what = str(error)
         is_behind = "expected after" in what  # the next quote was taken for the end
         if reader is not None and dialect.quote and (reader.line_num > n_lines + 1 or not is_behind):
             line = _open_quote(path, dialect.quote, n_lines + 1, reader.line_num - is_behind)
-            what = f"the quote that opens in line {line:,} is not closed; close it, or delete it"
-        raise DataError(f"{name}: row {number + 1:,} is malformed: {what}") from None
+            what = f"the quote that opens in line {line + before.lines:,} is not closed; close it, or delete it"
+        raise DataError(f"{name}: row {number + 1 + before.rows:,} is malformed: {what}") from None
     except UnicodeDecodeError:
         raise DataError(f"{name} is no text in UTF-8") from None
     except OSError as error:

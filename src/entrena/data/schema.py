@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from entrena.data.hints import is_numeral, look_like_numbers
 from entrena.data.roles import ColumnRole
 from entrena.data.table import Table, text_of
 from entrena.data.values import distinct
-from entrena.errors import DataError, did_you_mean, shortened
+from entrena.errors import DataError, did_you_mean, nearest, shortened
 
 Task = Literal["classification", "regression"]
 Label = bool | int | float | str
@@ -212,7 +212,13 @@ def _comparable(label: object) -> str:
     return text.lower() if text.lower() in ("true", "false") else text
 
 
-def class_numbers(labels: np.ndarray, classes: tuple[Label, ...], *, source: str = "targets") -> np.ndarray:
+def class_numbers(
+    labels: np.ndarray,
+    classes: tuple[Label, ...],
+    *,
+    source: str = "targets",
+    row: Callable[[int], str] | None = None,
+) -> np.ndarray:
     """The number of each label's class, from 0 in the order of `classes`.
 
     Labels are compared as Python compares them, so 1, 1.0 and true are the same class. Where the classes are texts and
@@ -222,6 +228,7 @@ def class_numbers(labels: np.ndarray, classes: tuple[Label, ...], *, source: str
         labels: [rows] labels.
         classes: The classes.
         source: What the message calls the data.
+        row: What the message calls a label's row, such as `row 5`.
 
     Returns:
         [rows] whole numbers.
@@ -235,11 +242,23 @@ def class_numbers(labels: np.ndarray, classes: tuple[Label, ...], *, source: str
     if any(isinstance(value, str) for value in plain) != any(isinstance(label, str) for label in classes):
         number_of = {_comparable(label): number for label, number in number_of.items()}
         plain = [_comparable(value) for value in plain]
-    for value in plain:
-        if value not in number_of:
-            texts = [label for label in classes if isinstance(label, str)]
-            # A number is not misspelt; and with repr, the text '1' is seen to be another class than the number 1.
-            listed = ", ".join(repr(label) for label in classes[:12])
-            hint = did_you_mean(value, texts) if isinstance(value, str) and texts else f"there are {listed}"
-            raise DataError(f"{source}: unknown class {value!r}; {hint}")
+    unknown = [number for number, value in enumerate(plain) if value not in number_of]
+    if unknown and row is not None:
+        first = int(np.isin(inverse, unknown).argmax())
+        _refuse_class(plain[inverse[first]], classes, source, row(first))
+    if unknown:
+        _refuse_class(plain[unknown[0]], classes, source)
     return np.array([number_of[value] for value in plain], dtype=np.int64)[inverse]
+
+
+def _refuse_class(value: object, classes: tuple[Label, ...], source: str, row: str = "") -> NoReturn:
+    texts = [label for label in classes if isinstance(label, str)]
+    # A number is not misspelt; and with repr, the text '1' is seen to be another class than the number 1.
+    listed = ", ".join(repr(label) for label in classes[:12])
+    if row:
+        more = f" and {len(classes) - 12} more" if len(classes) > 12 else ""
+        near = nearest(value, texts) if isinstance(value, str) else None
+        hint = f"; did you mean {near!r}?" if near is not None else ""
+        raise DataError(f"{source}, {row} holds {value!r}, which is none of the known classes: {listed}{more}{hint}")
+    hint = did_you_mean(value, texts) if isinstance(value, str) and texts else f"there are {listed}"
+    raise DataError(f"{source}: unknown class {value!r}; {hint}")

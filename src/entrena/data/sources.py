@@ -18,7 +18,7 @@ from entrena.data.embedded import EMBEDDED
 from entrena.data.examples import Examples
 from entrena.data.files import STANDARD_INPUT, find_file, read_file
 from entrena.data.frames import frame_table, is_frame
-from entrena.data.schema import Label, Schema
+from entrena.data.schema import Label, Schema, class_numbers
 from entrena.data.table import Column, Table, as_numbers, as_texts
 from entrena.data.targets import read_targets
 from entrena.data.values import Place
@@ -81,24 +81,38 @@ def read(
     """
     names = None if target is None else target_names(target)
     if isinstance(source, str) and source in EMBEDDED:
-        return _with_rows(_embedded(source, names), rows)
+        return with_rows(embedded_examples(source, names), rows)
     if isinstance(source, tuple):
-        return _with_rows(_pair(source, names), rows)
+        return with_rows(_pair(source, names), rows)
     if not isinstance(source, str | Path) and not is_frame(source):
         raise UsageError(f"cannot train on {_kind(source)}: hand in (X, y), a table with target=…, or a file's name")
-    table, where = _table(source, options, text_columns, like, names or ())
+    table, _ = _table(source, options, text_columns, like, names or ())
+    return training_examples(table, names, rows)
+
+
+def training_examples(table: Table, names: tuple[str, ...] | None, rows: RowColumns) -> Examples:
+    """The rows of a table as `read` gives them.
+
+    Args:
+        table: With at least one row.
+        names: The targets, as `target_names` gives them; None: they were not said.
+        rows: The columns with weights, groups and times.
+
+    Raises:
+        UsageError: There is no such column, or the target was not said.
+        DataError: The data cannot be used as they are.
+    """
+    where = table.place.source
     if names is None:
         raise UsageError(
             f"{where}: which column is to be predicted? say --target NAME (in Python target=NAME); "
             f"there are {_listed(table.names)}"
         )
-    for name in names:
-        if name not in table.names:
-            raise UsageError(f"{where}: there is no column '{name}' to predict; {_meant(name, table.names)}")
+    check_targets(table, names)
     columns = tuple(name for name in table.names if name not in names)
     if not columns:
         raise DataError(f"{where}: no input column is left beside the target {_listed(names)}")
-    return _with_rows(_examples(table, columns, names, where), rows)
+    return with_rows(_examples(table, columns, names, where), rows)
 
 
 def read_inputs(
@@ -138,12 +152,11 @@ def read_inputs(
         values, wanted = targets_of(_values(given), wanted, examples.n_rows, examples.source)
         return Examples(examples.inputs, values, wanted, examples.source)
     if isinstance(source, str | Path | Table) or is_frame(source):
-        table, where = _table(source, options, schema.text_columns, schema.found, _known_targets(schema))
-        _check_columns(names, table.names, where)
-        _check_rows(table, where)
+        table, where = _table(source, options, schema.text_columns, schema.found, known_targets(schema))
+        check_needed(names, table.names, where)
         if not targets or not all(name in table.names for name in wanted):
             return Examples(table.pick(names), None, (), where)
-        examples = _with_rows(_examples(table, table.names, wanted, where, known=schema), rows, where_there=True)
+        examples = with_rows(_examples(table, table.names, wanted, where, known=schema), rows, where_there=True)
         return examples.pick(names)
     array = as_array(source, "array")
     if array.ndim == 2 and array.shape[1] != len(names):
@@ -151,11 +164,51 @@ def read_inputs(
     return Examples(inputs_of(array, names, Place("array")), None, (), "array")
 
 
+def check_targets(table: Table, names: Sequence[str]) -> None:
+    """Raises a UsageError where a column that is to be predicted is not there."""
+    for name in names:
+        if name not in table.names:
+            where = table.place.source
+            raise UsageError(f"{where}: there is no column '{name}' to predict; {_meant(name, table.names)}")
+
+
+def arriving_examples(table: Table, schema: Schema, rows: RowColumns) -> Examples:
+    """Some rows of a stream, for a model that is trained on them.
+
+    What must hold for one row at least, must hold here for none: all may lack their targets, or count nothing.
+
+    Args:
+        table: The rows; it has the columns that the schema and `rows` name.
+        schema: The model's.
+        rows: The columns with weights, groups and times.
+
+    Returns:
+        The model's input columns and targets; the rows whose target is missing are left out and counted.
+
+    Raises:
+        DataError: The data cannot be used as they are, or a class is none of the model's.
+    """
+    names, where = schema.target_names, table.place.source
+    targets, present = read_targets(table, names, regression=schema.classes is None)
+    examples = Examples(table, targets, names, where)
+    if not present.all():
+        examples = replace(examples.take(present), n_without_target=int((~present).sum()))
+    if schema.classes is not None and examples.targets is not None:
+        inputs = examples.inputs
+        class_numbers(
+            examples.targets,
+            schema.classes,
+            source=f"{where}: target '{shortened(names[0])}'",
+            row=lambda index: inputs.place.row(inputs.file_row(index)),
+        )
+    return with_rows(examples, rows, is_part=True).pick(schema.columns)
+
+
 def read_columns(source: Any, schema: Schema, *, options: ReadOptions = FOUND) -> Table:
     """All columns of a file, a frame or an embedded set, as they are, read as for a model: for `predict --keep`."""
     if isinstance(source, str) and source in EMBEDDED:
         return EMBEDDED[source].load().inputs
-    return _table(source, options, schema.text_columns, schema.found, _known_targets(schema))[0]
+    return _table(source, options, schema.text_columns, schema.found, known_targets(schema))[0]
 
 
 def target_names(target: str | Sequence[str]) -> tuple[str, ...]:
@@ -181,8 +234,7 @@ def _table(
     targets: Sequence[str] | Mapping[str, tuple[Label, ...] | None] = (),
 ) -> tuple[Table, str]:
     """A file or frame as a table, and what messages call it."""
-    if like is not None and options.missing is None:
-        options = replace(options, missing=like.missing)
+    options = with_marks(options, like)
     if isinstance(source, Table):
         table = source
     elif not isinstance(source, str | Path):
@@ -193,18 +245,24 @@ def _table(
     else:
         path = find_file(source, tuple(EMBEDDED))
         table = read_file(path, options, text_columns=text_columns, like=like, targets=targets)
-    _check_rows(table, table.place.source)
+    check_rows(table)
     return table, table.place.source
 
 
-def _known_targets(schema: Schema) -> dict[str, tuple[Label, ...] | None]:
+def with_marks(options: ReadOptions, like: ReadOptions | None) -> ReadOptions:
+    """The options with the marks of missing values that were said for the file that a model was trained on."""
+    return options if like is None or options.missing is not None else replace(options, missing=like.missing)
+
+
+def known_targets(schema: Schema) -> dict[str, tuple[Label, ...] | None]:
     """The targets with their classes: a mark of missing values that is one of them is a class."""
     return dict.fromkeys(schema.target_names, schema.classes)
 
 
-def _check_rows(table: Table, where: str) -> None:
+def check_rows(table: Table) -> None:
+    """Raises a DataError where a table has no rows."""
     if table.n_rows == 0:
-        raise DataError(f"{where} has columns but no rows")
+        raise DataError(f"{table.place.source} has columns but no rows")
 
 
 def _examples(
@@ -221,8 +279,15 @@ def _examples(
     return Examples(left.inputs, left.targets, names, where, n_without_target=int((~present).sum()))
 
 
-def _with_rows(examples: Examples, rows: RowColumns, *, where_there: bool = False) -> Examples:
-    """Examples with weights, groups and times from their columns; weight and group columns are no inputs."""
+def with_rows(examples: Examples, rows: RowColumns, *, where_there: bool = False, is_part: bool = False) -> Examples:
+    """Examples with weights, groups and times from their columns; weight and group columns are no inputs.
+
+    Args:
+        examples: The examples.
+        rows: The names of these columns.
+        where_there: Whether a column may be lacking.
+        is_part: Whether there are other rows, so that all of these may weigh nothing.
+    """
     if rows.group is not None and rows.time is not None:
         raise UsageError(
             "--group and --time are two ways to split, and together neither would hold: take one of them, or divide "
@@ -238,6 +303,8 @@ def _with_rows(examples: Examples, rows: RowColumns, *, where_there: bool = Fals
         if name not in table.names:
             raise UsageError(f"{examples.source}: there is no {word} column '{name}'; {_meant(name, table.names)}")
         own[word] = _READERS[word](table, name)
+        if word == "weight" and not is_part and not own[word].any():
+            table.place.refuse(f"weight '{name}' is 0 in every row; at least one row must count")
     kept = tuple(name for name in table.names if name not in (rows.weight, rows.group))
     if not kept:
         raise DataError(f"{examples.source}: no input column is left")
@@ -261,8 +328,6 @@ def _weights(table: Table, name: str) -> np.ndarray:
         table.place.refuse(
             f"weight '{name}', {table.place.row(table.file_row(row))} is {weights[row]:g}; a weight is at least 0"
         )
-    if not weights.any():
-        table.place.refuse(f"weight '{name}' is 0 in every row; at least one row must count")
     return weights
 
 
@@ -302,7 +367,7 @@ def _pair(source: tuple[Any, ...], names: tuple[str, ...] | None) -> Examples:
         array = as_array(values, "array")
         table = inputs_of(array, input_names(array.shape[1]) if array.ndim == 2 else None, Place("array"))
     where = table.place.source
-    _check_rows(table, where)
+    check_rows(table)
     given = names or _names_of(targets)
     coded, target_names = targets_of(_values(targets), given, table.n_rows, where)
     return Examples(table, coded, target_names, where)
@@ -326,7 +391,12 @@ def _values(targets: Any) -> Any:
     return targets.to_numpy() if hasattr(targets, "to_numpy") else targets
 
 
-def _embedded(name: str, target: tuple[str, ...] | None) -> Examples:
+def embedded_examples(name: str, target: tuple[str, ...] | None) -> Examples:
+    """An embedded data set.
+
+    Raises:
+        UsageError: Another target is named than its own.
+    """
     examples = EMBEDDED[name].load()
     if target is not None and target != examples.target_names:
         raise UsageError(
@@ -336,7 +406,7 @@ def _embedded(name: str, target: tuple[str, ...] | None) -> Examples:
 
 
 def _embedded_inputs(examples: Examples, names: tuple[str, ...], wanted: tuple[str, ...]) -> Examples:
-    _check_columns(names, examples.columns, examples.source)
+    check_needed(names, examples.columns, examples.source)
     has_targets = wanted == examples.target_names
     return Examples(
         examples.inputs.pick(names),
@@ -346,7 +416,8 @@ def _embedded_inputs(examples: Examples, names: tuple[str, ...], wanted: tuple[s
     )
 
 
-def _check_columns(needed: tuple[str, ...], there: tuple[str, ...], where: str) -> None:
+def check_needed(needed: Sequence[str], there: Sequence[str], where: str) -> None:
+    """Raises a UsageError where columns that a model reads are not there."""
     present = set(there)
     lacking = [name for name in needed if name not in present]
     if len(lacking) == 1:

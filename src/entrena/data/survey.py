@@ -218,3 +218,12 @@ def count_separators(path: Path, separator: str, quote: str | None) -> int:
         whole = np.frombuffer(piece, np.uint8)
         total += int(np.count_nonzero((whole == ord(separator)) & quotes.outside(piece, whole)))
     return total
+
+
+def count_separators_in(content: bytes, separator: str, quote: str | None) -> int:
+    """How many separators some whole rows have outside of quotes."""
+    if quote is None or quote.encode() not in content:
+        return content.count(separator.encode())
+    whole = np.frombuffer(content, np.uint8)
+    places, quotes = np.flatnonzero(whole == ord(separator)), np.flatnonzero(whole == ord(quote))
+    return int(np.count_nonzero(np.searchsorted(quotes, places) % 2 == 0))

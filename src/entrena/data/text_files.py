@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NoReturn
@@ -46,6 +46,21 @@ N_THREADS = 4
 _SEPARATOR_LINE = re.compile(rb'(?:\xef\xbb\xbf)?"?sep=(.)"?\r?\n', re.IGNORECASE | re.DOTALL)
 
 
+@dataclass(frozen=True)
+class TextReading:
+    """What came of reading a text file.
+
+    Attributes:
+        table: The file as a table.
+        layout: Its layout, as it proved to be.
+        meanings: What its columns turned out to be.
+    """
+
+    table: Table
+    layout: Layout
+    meanings: Meanings
+
+
 def read_text(path: Path, name: str, request: Request) -> Table:
     """A text file as a table.
 
@@ -63,14 +78,14 @@ def read_text(path: Path, name: str, request: Request) -> Table:
         _refuse_empty(path, name)
     encoding = request.options.encoding or encoding_of(start)
     if encoding is not None and encoding_name(encoding) != "UTF-8":
-        return _read_as(path, name, encoding, request)
+        return _read_as(path, name, encoding, request).table
     if not only_carriage_returns(start):
-        return _read_utf8(path, name, None if encoding is None else "UTF-8", request)
+        return read_utf8(path, name, None if encoding is None else "UTF-8", request).table
     with TemporaryDirectory(prefix="entrena-") as folder:
         changed = Path(folder, "text")
         with changed.open("wb") as out:
             replace_carriage_returns(path, out)
-        return _read_utf8(changed, name, None if encoding is None else "UTF-8", request)
+        return read_utf8(changed, name, None if encoding is None else "UTF-8", request).table
 
 
 def _refuse_empty(path: Path, name: str) -> None:
@@ -80,15 +95,15 @@ def _refuse_empty(path: Path, name: str) -> None:
             raise DataError(f"{name} is empty")
 
 
-def _read_as(path: Path, name: str, encoding: str, request: Request) -> Table:
+def _read_as(path: Path, name: str, encoding: str, request: Request) -> TextReading:
     with TemporaryDirectory(prefix="entrena-") as folder:
         text = Path(folder, "text")
         with text.open("wb") as out:
             to_utf8(path, out, encoding, name)
-        return _read_utf8(text, name, encoding_name(encoding), request)
+        return read_utf8(text, name, encoding_name(encoding), request)
 
 
-def _read_separated(path: Path, name: str, encoding: str | None, request: Request, separator: str) -> Table:
+def _read_separated(path: Path, name: str, encoding: str | None, request: Request, separator: str) -> TextReading:
     """Reads a file whose first line says what stands between values."""
     if request.options.separator is None:
         request = replace(request, options=replace(request.options, separator=separator))
@@ -99,15 +114,32 @@ def _read_separated(path: Path, name: str, encoding: str | None, request: Reques
             # A blank line in its place, so that the rows keep their numbers.
             out.write(b"\n")
             shutil.copyfileobj(file, out)
-        return _read_utf8(changed, name, encoding, request)
+        return read_utf8(changed, name, encoding, request)
 
 
-def _read_utf8(path: Path, name: str, encoding: str | None, request: Request) -> Table:
-    """Reads a file in an encoding that keeps ASCII; None: it is UTF-8 unless its bytes say otherwise."""
+def separator_line(begin: bytes) -> str | None:
+    """What stands between values, where a first line such as `sep=;` says it."""
+    said = _SEPARATOR_LINE.match(begin[:16])
+    mark = None if said is None else said[1].decode("latin-1")
+    return mark if mark is not None and is_separator(mark) else None
+
+
+def read_utf8(path: Path, name: str, encoding: str | None, request: Request) -> TextReading:
+    """Reads a file in an encoding that keeps ASCII.
+
+    Args:
+        path: The file.
+        name: What messages call it.
+        encoding: What messages call its encoding; None: it is UTF-8 unless its bytes say otherwise.
+        request: What the user said of it.
+
+    Raises:
+        DataError: The file is damaged, or no table.
+    """
     with path.open("rb") as file:
-        said = _SEPARATOR_LINE.match(file.read(16))
-    if said is not None and is_separator(said[1].decode("latin-1")):
-        return _read_separated(path, name, encoding, request, said[1].decode("latin-1"))
+        said = separator_line(file.read(16))
+    if said is not None:
+        return _read_separated(path, name, encoding, request, said)
     check_size(path.stat().st_size, most_bytes(), name, "holds")
     check_lines(path, name)
     layout = find_layout(path, name, encoding or "UTF-8", request)
@@ -135,7 +167,7 @@ def _refuse(layout: Layout) -> NoReturn:
     raise DataError(f"{layout.name} cannot be read as text: its quotes do not match")
 
 
-def _table(frame: pl.DataFrame, layout: Layout, request: Request) -> Table:
+def _table(frame: pl.DataFrame, layout: Layout, request: Request) -> TextReading:
     """The frame's columns, each released when it is done."""
     import polars as pl
 
@@ -149,7 +181,7 @@ def _table(frame: pl.DataFrame, layout: Layout, request: Request) -> Table:
     repeated = repeated_header(frame)
     if repeated is not None:
         place.refuse(f"{place.row(repeated)} repeats the header: delete it")
-    empty = _empty_columns(frame, layout)
+    empty = empty_columns(frame, layout)
     frame = frame.drop(empty)
     names = tuple(frame.columns)
 
@@ -175,10 +207,10 @@ def _table(frame: pl.DataFrame, layout: Layout, request: Request) -> Table:
     table = meanings.table(names, place, dialect)
     said = (table.said, words_for_empty(len(empty)), words_for_blank(blank))
     found = _found(layout, request.options, meanings.date_order)
-    return replace(table, said="; ".join(filter(None, said)), found=found)
+    return TextReading(replace(table, said="; ".join(filter(None, said)), found=found), layout, meanings)
 
 
-def _empty_columns(frame: pl.DataFrame, layout: Layout) -> list[str]:
+def empty_columns(frame: pl.DataFrame, layout: Layout) -> list[str]:
     """The columns that have no name; they must hold nothing."""
     import polars as pl
 

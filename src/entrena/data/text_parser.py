@@ -18,28 +18,32 @@ MOST_SURPRISES = 6
 _DOES_NOT_FIT = re.compile(r"could not parse `(.*)` as dtype `\w+` at column .*\(column number ([0-9]+)\)", re.DOTALL)
 
 
-def parse(layout: Layout) -> tuple[pl.DataFrame | None, Layout]:
+def parse(layout: Layout, rows: bytes | None = None) -> tuple[pl.DataFrame | None, Layout]:
     """The frame of a file, and the layout as it proved to be.
 
     A value that does not fit the sample is a mark of a missing value, or a float among whole numbers; for anything
     else, its column is read as text.
 
+    Args:
+        layout: The file's.
+        rows: Further rows of the same layout, which are read in place of the file's.
+
     Returns:
-        The frame, None where the file's rows are malformed; and the layout.
+        The frame, None where the rows are malformed; and the layout.
     """
     import polars as pl
 
     n_surprises = 0
     while True:
         try:
-            return _parse(layout), layout
+            return (_parse(layout) if rows is None else _parse_rows(layout, rows)), layout
         except pl.exceptions.ComputeError as error:
             n_surprises += 1
             misfit = _DOES_NOT_FIT.search(str(error))
             number = int(misfit[2]) - 1 if misfit else -1
             if misfit and 0 <= number < len(layout.names) and layout.types[number] != pl.String:
                 layout = _surprised(layout, number, misfit[1], n_surprises)
-            elif layout.dialect.quote == '"' and _has_no_quoted_field(layout):
+            elif rows is None and layout.dialect.quote == '"' and _has_no_quoted_field(layout):
                 layout = replace(layout, dialect=replace(layout.dialect, quote=None))
             else:
                 return None, layout
@@ -64,6 +68,21 @@ def _parse(layout: Layout) -> pl.DataFrame:
     if frame.width != len(layout.names):
         raise pl.exceptions.SchemaError(f"{frame.width} columns")
     # Polars renames what is not distinct before spaces are gone.
+    frame.columns = list(layout.names)
+    return frame
+
+
+def _parse_rows(layout: Layout, rows: bytes) -> pl.DataFrame:
+    import polars as pl
+
+    frame = pl.read_csv(
+        rows,
+        has_header=False,
+        quote_char=layout.dialect.quote,
+        null_values=list(layout.marks) or None,
+        schema={str(number): dtype for number, dtype in enumerate(layout.types)},
+        **layout.dialect.marks_for_polars(),
+    )
     frame.columns = list(layout.names)
     return frame
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from entrena.data.dates import DateTexts, choose_order, date_texts, order_shown, times_of_day
 from entrena.data.dialect import MARKS, MARKS_AMONG_NUMBERS, SPACES, Dialect, ReadOptions
-from entrena.data.number_forms import plain_numbers
+from entrena.data.number_forms import first_number, plain_numbers
 from entrena.data.table import Column, Table
 from entrena.data.values import Place
 from entrena.errors import shortened
@@ -84,6 +84,8 @@ class Meanings:
         forms: What was read as numbers or as times, and the columns that were.
         classes: The columns of texts with classes that elsewhere stand for missing values.
         date_order: The order of day and month once it is chosen, where the columns show one.
+        orders: The order of each column of dates, once it is chosen.
+        examples: One text of each column of numbers that are written with a unit, brackets or another minus.
     """
 
     columns: dict[str, Column] = field(default_factory=dict)
@@ -92,6 +94,8 @@ class Meanings:
     forms: dict[str, list[str]] = field(default_factory=dict)
     classes: list[Texts] = field(default_factory=list)
     date_order: str | None = None
+    orders: dict[str, str] = field(default_factory=dict)
+    examples: dict[str, str] = field(default_factory=dict)
 
     def add(self, texts: Texts, dialect: Dialect, *, as_text: bool = False, only_dates: bool = False) -> None:
         """Adds what a column of texts is: numbers, truth values, dates or texts.
@@ -108,7 +112,7 @@ class Meanings:
         self.marks.update(dict.fromkeys(texts.marks))
         column = None
         if not as_text and not only_dates:
-            column = _numbers(texts, dialect, self.marks) or _truths(texts) or self._numbers_of_a_form(texts, dialect)
+            column = _numbers(texts, dialect, self.marks) or truths(texts) or self._numbers_of_a_form(texts, dialect)
         if column is None and not as_text:
             dates = date_texts(texts.levels, texts.counts)
             if dates is not None:
@@ -117,7 +121,7 @@ class Meanings:
             column = self._times(texts)
         if column is None and texts.classes:
             self.classes.append(texts)
-        self.columns[texts.name] = column or _text_column(texts)
+        self.columns[texts.name] = column or text_column(texts)
 
     def _numbers_of_a_form(self, texts: Texts, dialect: Dialect) -> Column | None:
         """The column of numbers with units, brackets or another minus, or None where a text is none."""
@@ -127,6 +131,7 @@ class Meanings:
         column = _numbers(replace(texts, levels=plain[0]), dialect, self.marks)
         if column is not None:
             self.forms.setdefault(f"numbers with {plain[1]}", []).append(texts.name)
+            self.examples[texts.name] = first_number(texts.levels)
         return column
 
     def _times(self, texts: Texts) -> Column | None:
@@ -151,8 +156,9 @@ class Meanings:
         notes = [_named(columns) + f": {words}" for words, columns in self.forms.items()]
         for (texts, dates), order in zip(self.dates, orders, strict=True):
             if order is None:
-                self.columns[texts.name] = _text_column(texts)
+                self.columns[texts.name] = text_column(texts)
                 continue
+            self.orders[texts.name] = order
             moments = dates.moments(order)
             gap = np.datetime64("NaT", "us")
             self.columns[texts.name] = Column(texts.name, "date", texts.spread(moments, gap))
@@ -231,7 +237,7 @@ def encode_target(series: pl.Series, name: str, dialect: Dialect, known: Collect
         classes = [mark for mark in usual.marks if mark in known]
     elif not usual.marks:
         return _with_doubts(usual, [])
-    elif _numbers(usual, dialect, {}) or _truths(usual) or date_texts(usual.levels, usual.counts):
+    elif _numbers(usual, dialect, {}) or truths(usual) or date_texts(usual.levels, usual.counts):
         return usual
     else:
         classes = _marks_that_are_classes(encode(series, name, replace(dialect, marks=())), usual.marks)
@@ -278,20 +284,17 @@ def _is_mark(texts: pl.Series, dialect: Dialect) -> pl.Series:
     return texts.str.to_lowercase().is_in(["", *MARKS])
 
 
-def _text_column(texts: Texts) -> Column:
+def text_column(texts: Texts) -> Column:
     """The column of these texts."""
     return Column(texts.name, "text", texts.codes, tuple(texts.levels.to_list()))
 
 
 def _numbers(texts: Texts, dialect: Dialect, marks: dict[str, None]) -> Column | None:
     """The column of numbers, or None where a text is none; 007 is no number where all are whole ones."""
-    import polars as pl
-
     levels = texts.levels
     if not len(levels):
         return Column(texts.name, "number", np.full(len(texts.codes), np.nan))
-    # Most columns of texts are seen to be no numbers by their first level.
-    is_number = levels.str.contains(_number_pattern(dialect)) | levels.str.contains(_INFINITE)
+    is_number = are_numbers(levels, dialect)
     if not is_number.any():
         return None
     if not is_number.all():
@@ -299,17 +302,37 @@ def _numbers(texts: Texts, dialect: Dialect, marks: dict[str, None]) -> Column |
         if dialect.marks is not None or not others.str.to_lowercase().is_in(list(MARKS_AMONG_NUMBERS)).all():
             return None
         marks.update(dict.fromkeys(others.to_list()))
-    plain = levels.set(~is_number, None)
+    plain = plainly_written(levels.set(~is_number, None), dialect)
+    if plain.str.contains(_WHOLE).all() and levels.str.contains(_LEADING_ZERO).any():
+        return None
+    return number_column(texts, plain)
+
+
+def are_numbers(levels: pl.Series, dialect: Dialect) -> pl.Series:
+    """Which texts are numbers without units."""
+    return levels.str.contains(_number_pattern(dialect)) | levels.str.contains(_INFINITE)
+
+
+def plainly_written(numbers: pl.Series, dialect: Dialect) -> pl.Series:
+    """Texts of numbers as every program writes them."""
+    plain = numbers
     if dialect.thousands:
         plain = plain.str.replace_all(f"[{_thousands_class(dialect.thousands)}]", "")
     if dialect.decimal != ".":
         plain = plain.str.replace(dialect.decimal, ".", literal=True)
-    plain = plain.str.strip_prefix("+")
-    whole = plain.str.contains(_WHOLE)
-    if whole.all() and levels.str.contains(_LEADING_ZERO).any():
-        return None
-    missing_level = plain.is_null().any()
-    if whole.all() and not missing_level:
+    return plain.str.strip_prefix("+")
+
+
+def number_column(texts: Texts, plain: pl.Series) -> Column:
+    """The column of numbers.
+
+    Args:
+        texts: The column as texts.
+        plain: [levels] the number of each level as every program writes it, or no value.
+    """
+    import polars as pl
+
+    if not plain.null_count() and plain.str.contains(_WHOLE).all():
         numbers = plain.cast(pl.Int64, strict=False)
         if not numbers.null_count():
             return Column(texts.name, "number", texts.spread(numbers.to_numpy(), np.nan))
@@ -329,7 +352,7 @@ def _thousands_class(mark: str) -> str:
     return {" ": SPACES, "'": "'\u2019"}.get(mark, re.escape(mark))
 
 
-def _truths(texts: Texts) -> Column | None:
+def truths(texts: Texts) -> Column | None:
     """The column of truth values, or None where a text is none."""
     if len(texts.levels) > 6:
         return None

@@ -20,6 +20,7 @@ from entrena.data.values import Place
 from entrena.errors import DataError
 from entrena.fitting import Parts, fit, prepare, refit, rows_that_count, split_validation
 from entrena.interrupt import interrupt_as_flag
+from entrena.learner import Learner, TestedRows, restored
 from entrena.model import Model
 from entrena.recipe import Recipe, explain_unknown, keys
 from entrena.reporting.progress import ProgressBar
@@ -35,6 +36,10 @@ class NetworkEstimator(BaseEstimator):
     verbose: bool
     callbacks: Any
     _picks_by_name: bool
+    _model: Model | None = None
+    _learner: Learner | None = None  # what `partial_fit` goes on with
+    _tested: TestedRows | None = None
+    _has_changed = False  # parameters were set since
 
     def __new__(cls, *args: Any, **parameters: Any) -> Self:
         """Explains a parameter of another library or a misspelt one, where Python would only say that it is unknown."""
@@ -107,9 +112,10 @@ class NetworkEstimator(BaseEstimator):
             prepared = prepare(recipe, schema, parts)
             fitted = fit(prepared, Watchers(callbacks, None, interrupted))
         training = fitted.training
-        self.model_ = fitted.model
+        self._learner = self._tested = None
+        self._model = fitted.model
         if recipe.training.refit:
-            self.model_ = refit(fitted.model, prepared, fitted, examples)
+            self._model = refit(fitted.model, prepared, fitted, examples)
         self.recipe_ = recipe
         self.history_ = list(training.history)
         self.loss_curve_ = [record["loss"] for record in training.history]
@@ -121,6 +127,98 @@ class NetworkEstimator(BaseEstimator):
         if training.outcome.name in ENDED_BADLY:
             warnings.warn(training.outcome.sentence, ConvergenceWarning, stacklevel=3)
         return self
+
+    @property
+    def model_(self) -> Model:
+        """The trained `Model`; after `partial_fit` with all that was learned so far."""
+        if self._model is None and self._learner is not None:
+            self._model = self._learner.model()
+            if not np.isfinite(self._model.params[-1]["biases"]).all():
+                rate = self._learner.stream.plan.learning_rate
+                said = f"the weights became {np.nan}: the rate {rate:g} is too high; fit anew with a tenth of it"
+                warnings.warn(said, ConvergenceWarning, stacklevel=3)
+        if self._model is None:
+            raise AttributeError(f"this {type(self).__name__} is not fitted yet: it has no model_")
+        return self._model
+
+    @property
+    def loss_(self) -> float:
+        """The loss of the last fitted epoch; after `partial_fit` of its rows, before they were learned."""
+        if self._tested is not None:
+            return float(self._tested.losses.astype(float).mean())
+        if not getattr(self, "loss_curve_", None):
+            raise AttributeError(f"this {type(self).__name__} is not fitted yet: it has no loss_")
+        return self.loss_curve_[-1]
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self._model is not None or self._learner is not None
+
+    def set_params(self, **params: Any) -> Self:
+        """Sets parameters, as in scikit-learn; they count from the next `fit` or `partial_fit` on."""
+        self._has_changed = bool(params)
+        return super().set_params(**params)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        if self._learner is None:
+            return state
+        # What lies on a device does not go into a pickle.
+        return {**state, "_model": self.model_, "_learner": self._learner.to_parts(), "_tested": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        parts = state.get("_learner")
+        super().__setstate__(state)
+        if parts is not None:
+            assert self._model is not None
+            self._learner = restored(self._model, *parts)
+
+    def _goes_on(self) -> Learner | None:
+        """What `partial_fit` goes on with: an earlier call's, or a fitted model; None: this is the first call.
+
+        Raises:
+            RecipeError: A parameter has no meaning here, or cannot change any more.
+        """
+        if self._learner is None:
+            if self._model is None:
+                return None
+            self._learner = Learner.of_model(self._model, self._recipe())
+        elif self._has_changed:
+            self._learner = self._learner.with_recipe(self._recipe())
+        self._has_changed = False
+        return self._learner
+
+    def _is_quick(self, X: Any, learner: Learner, sample_weight: Any) -> bool:
+        """Whether X is what every other call brings: an array of finite numbers, as many as there are columns."""
+        return (
+            type(X) is np.ndarray
+            and X.ndim == 2
+            and X.dtype.kind == "f"
+            and X.shape[1] == self.n_features_in_
+            and len(X) > 0
+            and sample_weight is None
+            and learner.takes_numbers
+            and not hasattr(self, "feature_names_in_")
+            and bool(np.isfinite(X).all())
+        )
+
+    def _begin(self, inputs: Table, y: np.ndarray, schema: Schema) -> Learner:
+        """The first call of `partial_fit`: its rows say what the columns are."""
+        schema = replace(schema, roles=roles_by_kind(inputs))
+        first = Examples(inputs, y, schema.target_names, "X")
+        self.recipe_ = self._recipe()
+        self._learner = Learner.begin(self.recipe_, schema, first, running=True)
+        self._picks_by_name, self._has_changed = False, False
+        return self._learner
+
+    def _learn(self, learner: Learner, inputs: Table, y: np.ndarray, sample_weight: Any) -> None:
+        """Learns checked rows; of those of weight 0 nothing."""
+        weight = None
+        if sample_weight is not None:
+            weight = _check_sample_weight(sample_weight, y, ensure_non_negative=True)
+            if not np.any(weight):
+                return
+        self._tested = learner.learn(rows_that_count(Examples(inputs, y, learner.schema.target_names, "X", weight)))
+        self._model = None
 
     def _inputs(self, X: Any) -> Table:
         """Checked inputs of a fitted estimator."""
@@ -150,7 +248,7 @@ class NetworkEstimator(BaseEstimator):
         plain = {name: value for section in model.recipe for name, value in _flat(section)}
         known = cls._get_param_names()
         estimator = cls(**{name: value for name, value in plain.items() if name in known})
-        estimator.model_, estimator.recipe_ = model, model.recipe
+        estimator._model, estimator.recipe_ = model, model.recipe
         estimator._picks_by_name = True
         estimator.n_features_in_ = len(model.schema.columns)
         generic = tuple(f"x{number}" for number in range(estimator.n_features_in_))

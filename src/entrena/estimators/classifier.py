@@ -170,14 +170,52 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         classes = np.unique(y)
         if len(classes) < 2:
             raise DataError(f"y holds one class only, {classes[0]!r}; classification needs at least two classes")
-        schema = Schema(
-            (),
-            ("y",),
-            "classification",
-            tuple(label.item() if hasattr(label, "item") else label for label in classes),
-        )
+        schema = _schema_of(classes)
         self._fit(inputs, y, schema, sample_weight, validation_examples(self, validation_data, schema))
         self.classes_ = classes
+        return self
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Learns rows as they come, in their sequence, each tested before it is learned.
+
+        `mode="online"`: an update after each row; else after each `batch_size` of the call's rows (`"auto"`: 32). The
+        rate is constant. After the first call means and deviations of the columns are those of the rows so far; after
+        `fit` they stay what they were.
+
+        Args:
+            X: [rows, columns] as for `fit`; one row is enough. A gap takes the median of the first call's rows.
+            y: [rows] class labels.
+            classes: All labels that will ever come; needed at the first call, unless the estimator is fitted.
+            sample_weight: [rows] weights; 0: as if absent.
+
+        Returns:
+            The estimator; `loss_` is the mean loss of these rows before they were learned.
+
+        Raises:
+            EntrenaError: A parameter has no meaning in a stream, or the data are wrong; nothing is learned then.
+            ValueError: `classes` is missing at the first call, or differs from what it was.
+        """
+        learner = self._goes_on()
+        if learner is not None and classes is None and self._is_quick(X, learner, sample_weight):
+            labels = np.asarray(y)
+            if labels.shape == (len(X),) and (numbers := _numbers_of(labels, self.classes_)) is not None:
+                self._tested = learner.learn_numbers(X.astype(np.float64), numbers)
+                self._model = None
+                return self
+        inputs = self._read(X, reset=learner is None)
+        y = column_or_1d(checked_targets(inputs, y, numbers=False), warn=True)
+        if classes is not None:
+            known = np.unique(classes)
+            if learner is not None and not np.array_equal(known, self.classes_):
+                raise ValueError(f"classes are {known.tolist()}, and were {self.classes_.tolist()} before")
+        elif learner is None:
+            raise ValueError("classes: the first call of partial_fit needs all labels that will come")
+        if learner is None:
+            if len(known) < 2:
+                raise DataError(f"classes names one class only, {known[0]!r}; at least two are needed")
+            learner = self._begin(inputs, y, _schema_of(known))
+            self.classes_ = known
+        self._learn(learner, inputs, y, sample_weight)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -189,3 +227,16 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         """The probability of each class, [rows, classes], in the order of `classes_`."""
         inputs = self._inputs(X)
         return self.model_.predict_proba(inputs)
+
+
+def _schema_of(classes: np.ndarray) -> Schema:
+    labels = tuple(label.item() if hasattr(label, "item") else label for label in classes)
+    return Schema((), ("y",), "classification", labels)
+
+
+def _numbers_of(labels: np.ndarray, classes: np.ndarray) -> np.ndarray | None:
+    """The numbers of labels among sorted classes of the same kind; None where one is of another kind, or unknown."""
+    if labels.dtype.kind != classes.dtype.kind or labels.dtype.kind == "O":
+        return None
+    numbers = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
+    return numbers if bool((classes[numbers] == labels).all()) else None

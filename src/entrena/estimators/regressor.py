@@ -159,6 +159,43 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         schema = Schema((), names, "regression")
         return self._fit(inputs, y, schema, sample_weight, validation_examples(self, validation_data, schema))
 
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Learns rows as they come, in their sequence, each tested before it is learned.
+
+        `mode="online"`: an update after each row; else after each `batch_size` of the call's rows (`"auto"`: 32). The
+        rate is constant. After the first call means and deviations of columns and targets are those of the rows so far;
+        after `fit` they stay what they were.
+
+        Args:
+            X: [rows, columns] as for `fit`; one row is enough. A gap takes the median of the first call's rows.
+            y: [rows] or [rows, outputs] numbers.
+            sample_weight: [rows] weights; 0: as if absent.
+
+        Returns:
+            The estimator; `loss_` is the mean loss of these rows before they were learned, relative to the variance.
+
+        Raises:
+            EntrenaError: A parameter has no meaning in a stream, or the data are wrong; nothing is learned then.
+        """
+        learner = self._goes_on()
+        if learner is not None and self._is_quick(X, learner, sample_weight):
+            targets = np.asarray(y)
+            n_outputs = len(learner.schema.target_names)
+            shape = (len(X),) if n_outputs == 1 else (len(X), n_outputs)
+            if targets.dtype.kind in "fiu" and targets.shape == shape and bool(np.isfinite(targets).all()):
+                self._tested = learner.learn_numbers(X.astype(np.float64), targets)
+                self._model = None
+                return self
+        inputs = self._read(X, reset=learner is None)
+        y = checked_targets(inputs, y, numbers=True)
+        names = ("y",) if y.ndim == 1 else tuple(f"y{number}" for number in range(y.shape[1]))
+        if learner is None:
+            learner = self._begin(inputs, y, Schema((), names, "regression"))
+        elif len(names) != len(learner.schema.target_names):
+            raise ValueError(f"y has {len(names)} outputs, and had {len(learner.schema.target_names)} before")
+        self._learn(learner, inputs, y, sample_weight)
+        return self
+
     def predict(self, X: Any) -> np.ndarray:
         """The numbers of each row, [rows], or [rows, outputs] for several targets."""
         inputs = self._inputs(X)

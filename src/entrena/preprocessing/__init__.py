@@ -9,6 +9,7 @@ from entrena.preprocessing.calibration import CALIBRATIONS, fit_temperature
 from entrena.preprocessing.categories import CATEGORIES
 from entrena.preprocessing.missing import MISSING
 from entrena.preprocessing.preprocessor import Preprocessor
+from entrena.preprocessing.running import RunningInputs, RunningMoments, RunningTargets
 from entrena.preprocessing.scaling import CENTER, SCALES
 from entrena.preprocessing.settings import InputSettings, TargetSettings
 from entrena.preprocessing.targets import TARGET_CODINGS, TARGET_SCALES, TargetCoder, class_weights
@@ -23,6 +24,9 @@ __all__ = [
     "TARGET_SCALES",
     "InputSettings",
     "Preprocessor",
+    "RunningInputs",
+    "RunningMoments",
+    "RunningTargets",
     "TargetCoder",
     "TargetSettings",
     "class_weights",

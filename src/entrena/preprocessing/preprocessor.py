@@ -61,6 +61,8 @@ class Preprocessor:
         roles: Sequence[ColumnRole],
         settings: InputSettings,
         sample_weight: np.ndarray | None = None,
+        *,
+        keep_constant: bool = False,
     ) -> Preprocessor:
         """Learns from training rows.
 
@@ -69,6 +71,8 @@ class Preprocessor:
             roles: What each column is: number, boolean, category or date.
             settings: What to do.
             sample_weight: [rows] weights; rows of weight 0 are as if they were not there.
+            keep_constant: Whether a number that is the same in all of these rows stays an input all the same, for rows
+                that are still to come.
 
         Raises:
             DataError: The weights do not fit, a value is not what its role says, or a gap is refused.
@@ -88,7 +92,7 @@ class Preprocessor:
         entry = SCALES[settings.scale.name]
         assert entry.function is not None
         shift, scale = entry.function(statistics, settings.center)
-        varies = statistics.deviation > 0
+        varies = (statistics.deviation > 0) | keep_constant
         is_told = settings.missing.name == "indicator"
         encodings = _with_numbers(encodings, varies, found.missing, is_told=is_told)
         gaps = np.array([encoding.missing for encoding in encodings if encoding.indicator])
@@ -113,6 +117,13 @@ class Preprocessor:
     def n_dense(self) -> int:
         """The number of inputs that are numbers; level numbers of embedded categories follow."""
         return len(self.shift)
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether each column is one input, a number, so that [rows, columns] numbers without gaps are easy."""
+        plain = (each.role in ("number", "boolean") and each.parts == ("",) for each in self.encodings)
+        is_small = max(np.abs(self.shift).max(initial=0), self.scale.max(initial=0)) <= _LARGE
+        return self.constant is None and all(plain) and len(self.encodings) == self.n_features and is_small
 
     @cached_property
     def n_levels(self) -> tuple[int, ...]:

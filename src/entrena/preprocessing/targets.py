@@ -144,10 +144,8 @@ class TargetCoder:
                 range of `dtype`.
         """
         if self.classes is not None:
-            coding = TARGET_CODINGS[self.coding].function
-            assert coding is not None
             numbers = class_numbers(targets, self.classes, source=f"target '{self.target_names[0]}'")
-            return coding(numbers, len(self.classes), dtype)
+            return self.encode_numbered(numbers, dtype)
         columns = _as_columns(targets)
         if columns.shape[1] != self.n_outputs:
             raise DataError(f"there are {columns.shape[1]} targets; the model was trained on {self.n_outputs}")
@@ -158,6 +156,12 @@ class TargetCoder:
         if not np.isfinite(encoded).all():
             raise DataError(f"a target is beyond the range of {np.dtype(dtype)}; targets.target_scale = standard helps")
         return encoded
+
+    def encode_numbered(self, numbers: np.ndarray, dtype: DTypeLike = np.float32) -> np.ndarray:
+        """Classes by their numbers as the network learns them, [rows, outputs]."""
+        coding = TARGET_CODINGS[self.coding].function
+        assert coding is not None and self.classes is not None
+        return coding(numbers, len(self.classes), dtype)
 
     def decode_numbers(self, outputs: np.ndarray) -> np.ndarray:
         """The network's outputs as numbers in the targets' units, for regression.

@@ -20,6 +20,8 @@ from entrena.training.settings import RateSettings, RegularizationSettings, Trai
 
 SMALL_DATA = 5_000  # training rows below which early_stopping="auto" gives up none for validation
 MOST_ROWS_IN_EIGHTS, MOST_ROWS_IN_SIXTEENS = 400, 1_000  # small tables get more updates (docs/defaults.md)
+STREAM_ROWS = 10**9  # more than a stream will have: what a rule makes of many rows
+STREAM_BATCH = 32
 VALIDATION_BLOCK = 1_024  # rows of one block of the validation pass
 MOST_EPOCHS_A_CALL = 16
 MANY_EPOCHS = 1_000  # a program of several epochs compiles 0.15 s longer and saves about 0.15 ms an epoch
@@ -207,6 +209,45 @@ def make_plan(
         seed=seed,
         dtype="float64" if training.precision == "float64" else "float32",
         device=training.device,
+    )
+
+
+def make_stream_plan(
+    network: Network,
+    loss: str,
+    training: TrainingSettings,
+    rate: RateSettings,
+    regularization: RegularizationSettings,
+    *,
+    seed: int,
+    platform: str,
+    dropout: float = 0.0,
+) -> Plan:
+    """The plan of a stream: rows in the sequence in which they come, as many as there will be.
+
+    A schedule with an end has no place in it: the rate is constant unless the schedule has none. The optimizer's own
+    rate, which is meant as the peak of one_cycle, becomes the rate at which one_cycle begins, a tenth of it.
+    `batch_size="auto"` is `STREAM_BATCH`. The arguments are those of `make_plan`.
+    """
+    size = STREAM_BATCH if training.batch_size == "auto" else training.batch_size
+    mode = {"mode": "online"} if training.mode == "online" else {"mode": "mini_batch", "batch_size": size}
+    own = {**mode, "order": Choice("sequential"), "max_epochs": 1, "early_stopping": False}
+    if rates.has_end(rate.schedule):
+        own_rate = own_default(training.optimizer, "learning_rate")
+        assert own_rate is not None
+        constant = {"schedule": Choice("constant"), "learning_rate": _given(rate.learning_rate, own_rate / 10)}
+        rate = rate.model_copy(update=constant)
+    return make_plan(
+        network,
+        loss,
+        training.model_copy(update=own),
+        rate,
+        regularization,
+        n_rows=STREAM_ROWS,
+        n_validation=0,
+        seed=seed,
+        platform=platform,
+        dropout=dropout,
     )
 
 

@@ -171,8 +171,8 @@ def update(
     controls: dict[str, Float[Array, ""]],
     settings: Settings,
     kept: Masks | None = None,
-) -> tuple[State, Float[Array, " batch"]]:
-    """One update: losses → gradients → step → new weights. Returns the losses before it.
+) -> tuple[State, Float[Array, " batch"], Float[Array, "batch outputs"]]:
+    """One update: losses → gradients → step → new weights. Returns the losses and net outputs before it.
 
     With dropout, `kept` says which units of each hidden layer stay.
     """
@@ -180,11 +180,13 @@ def update(
     params, opt_state = state
     drop = None if kept is None else _dropout(kept, settings)
 
-    def objective(params: Params) -> tuple[Float[Array, ""], Float[Array, " batch"]]:
-        losses, _ = batch_losses(structure, params, X, targets, drop)
-        return jnp.sum(weights * losses), losses
+    def objective(
+        params: Params,
+    ) -> tuple[Float[Array, ""], tuple[Float[Array, " batch"], Float[Array, "batch outputs"]]]:
+        losses, z = batch_losses(structure, params, X, targets, drop)
+        return jnp.sum(weights * losses), (losses, z)
 
-    gradients, losses = jax.grad(objective, has_aux=True)(params)
+    gradients, (losses, z) = jax.grad(objective, has_aux=True)(params)
     decoupled = is_decoupled(Choice(structure.optimizer))
     if structure.decay and not decoupled:
         gradients = _add_decay(gradients, params, settings["weight_decay"])
@@ -195,7 +197,7 @@ def update(
         step = _add_decay(step, params, settings["weight_decay"])
     rate = controls["learning_rate"]
     params = jax.tree.map(lambda w, s: w - rate * s, params, step)
-    return State(params, opt_state), losses
+    return State(params, opt_state), losses, z
 
 
 def run_block(structure: Structure, state: State, data: Data, block: Block, settings: Settings) -> Result:
@@ -247,7 +249,7 @@ def _updates(
             kept = tuple(mask[i] for mask in all_kept)
         elif structure.dropout:
             kept = masks(structure.network.sizes[1:-1], n_examples, now["dropout"], settings["kept"])
-        state, losses_now = update(structure, state, (X, targets, weights[i]), now, settings, kept)
+        state, losses_now, _ = update(structure, state, (X, targets, weights[i]), now, settings, kept)
         return state, losses.at[i].set(losses_now)
 
     def loop(state: State, losses: Float[Array, "updates batch"]) -> tuple[State, Float[Array, "updates batch"]]:
@@ -372,6 +374,11 @@ def accepted(structure: Structure) -> Structure:
     return replace(structure, form=LOOP) if structure in _refused else structure
 
 
+def refuse_form(structure: Structure) -> None:
+    """Remembers that this XLA cannot compile the structure in its form."""
+    _refused.add(structure)
+
+
 def call(
     structure: Structure, state: State, data: Data, block: Block, settings: Settings, together: Together | None = None
 ) -> Result:
@@ -385,5 +392,5 @@ def call(
     except JaxRuntimeError:
         if structure.form == LOOP:
             raise
-        _refused.add(structure)
+        refuse_form(structure)
         return call(structure, state, data, block, settings, together)

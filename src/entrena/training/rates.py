@@ -93,6 +93,11 @@ def rates(choice: Choice, t: np.ndarray, n_updates: int, learning_rate: float) -
     return function(np.asarray(t, float), n_updates, learning_rate, **SCHEDULES.settings_of(choice))
 
 
+def is_constant(choice: Choice) -> bool:
+    """Whether the rate is the same in every update."""
+    return choice.name == "constant"
+
+
 def has_end(choice: Choice) -> bool:
     """Whether a schedule is planned for the whole run."""
     return bool(SCHEDULES[choice.name].details["has_end"])

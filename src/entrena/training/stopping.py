@@ -6,7 +6,15 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-OutcomeName = Literal["out_of_epochs", "stopped_early", "out_of_time", "stopped_by_callback", "interrupted", "diverged"]
+OutcomeName = Literal[
+    "out_of_epochs",
+    "stopped_early",
+    "out_of_time",
+    "stopped_by_callback",
+    "interrupted",
+    "diverged",
+    "end_of_stream",
+]
 
 # A run that ended so may be far from what it would have become.
 ENDED_BADLY: tuple[OutcomeName, ...] = ("interrupted", "diverged")
@@ -18,7 +26,7 @@ class Outcome:
 
     Attributes:
         name: One of `out_of_epochs` (the planned end), `stopped_early`, `out_of_time`, `stopped_by_callback`,
-            `interrupted`, `diverged`.
+            `interrupted`, `diverged`, `end_of_stream` (its rows were all learned).
         sentence: The same for people, with the numbers.
     """
 

@@ -1,0 +1,235 @@
+"""Means and deviations of a stream: those of all rows so far, row by row.
+
+Every row counts before it is standardised itself, so the first one is 0, and the statistics of a row do not depend on
+how the rows were cut into blocks: not a bit differs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from entrena.data.table import Table
+from entrena.errors import Problem, RecipeError
+from entrena.preprocessing.preprocessor import Preprocessor
+from entrena.preprocessing.scaling import one_where_zero
+from entrena.preprocessing.settings import InputSettings
+from entrena.preprocessing.targets import TargetCoder
+
+RUNNING_SCALES = ("standard", "none")  # other scales need all rows before the first
+
+
+@dataclass(frozen=True, eq=False)
+class RunningMoments:
+    """Mean and deviation of columns, one row after the other.
+
+    With weights w, W_k = Σ w_i and mean m_k of the first k rows,
+
+        m_k = c + Σ w_i·(x_i − c)/W_k,   M_k = M_{k−1} + w_k·(x_k − m_{k−1})·(x_k − m_k),   σ_k² = M_k/W_k,
+
+    where c is the first row: the squares of large means do not cancel.
+
+    Attributes:
+        weight: W.
+        first: [columns] c.
+        total: [columns] Σ w·(x − c).
+        squares: [columns] M.
+
+    Source: Welford, Technometrics 4 (1962); with weights West, Communications of the ACM 22 (1979).
+    """
+
+    weight: float
+    first: np.ndarray
+    total: np.ndarray
+    squares: np.ndarray
+
+    @classmethod
+    def none(cls, n_columns: int) -> RunningMoments:
+        """Before the first row."""
+        return cls(0.0, *(np.zeros(n_columns) for _ in range(3)))
+
+    @property
+    def mean(self) -> np.ndarray:
+        """[columns] of the rows so far; 0 before the first."""
+        return self.first + self.total / self.weight if self.weight > 0 else np.zeros_like(self.total)
+
+    @property
+    def deviation(self) -> np.ndarray:
+        """[columns] of the rows so far (divisor: the sum of the weights); 0 before the first."""
+        return np.sqrt(self.squares / self.weight) if self.weight > 0 else np.zeros_like(self.total)
+
+    def after(
+        self, rows: np.ndarray, weight: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray, RunningMoments]:
+        """The statistics after each of some rows, that row included.
+
+        Args:
+            rows: [rows, columns] finite float64, at least one.
+            weight: [rows] above 0, or None: all 1.
+
+        Returns:
+            Means [rows, columns], deviations [rows, columns], and the moments after the last row.
+        """
+        first = rows[0] if self.weight == 0 else self.first
+        weight = np.ones(len(rows)) if weight is None else weight
+        weights = _sums(self.weight, weight)
+        by = weight[:, None]
+        away = rows - first
+        totals = _sums(self.total, by * away)
+        means = totals / np.where(weights > 0, weights, 1.0)[:, None]
+        squares = _sums(self.squares, by * (away - means[:-1]) * (away - means[1:]))
+        deviations = np.sqrt(squares[1:] / weights[1:, None])
+        return first + means[1:], deviations, RunningMoments(float(weights[-1]), first, totals[-1], squares[-1])
+
+
+def _sums(before: np.ndarray | float, values: np.ndarray) -> np.ndarray:
+    """[rows + 1, …] running sums, added one after the other, from `before` on."""
+    return np.add.accumulate(np.concatenate([np.asarray(before)[None], values]), axis=0)
+
+
+@dataclass(frozen=True, eq=False)
+class RunningInputs:
+    """Inputs of a stream: what becomes of each column is known, means and deviations run.
+
+    Attributes:
+        raw: Fills gaps and codes categories; shifts and scales nothing.
+        moments: Of its numbers and of what else is dense.
+    """
+
+    raw: Preprocessor
+    moments: RunningMoments
+
+    @classmethod
+    def begin(cls, first: Preprocessor, settings: InputSettings) -> RunningInputs:
+        """Before the first row.
+
+        Args:
+            first: Fitted on the first rows, constant columns kept: its levels and medians stay.
+            settings: What to do.
+
+        Raises:
+            RecipeError: The scale needs all rows before the first.
+        """
+        check_running_scale("inputs.scale", settings.scale.name)
+        n = first.n_dense
+        raw = replace(first, settings=settings, shift=np.zeros(n), scale=np.ones(n))
+        return cls(raw, RunningMoments.none(n))
+
+    def transform(
+        self, inputs: Table, dtype: DTypeLike, weight: np.ndarray | None = None
+    ) -> tuple[np.ndarray, RunningInputs]:
+        """The network's inputs of some rows, each by the statistics of the rows up to it.
+
+        Args:
+            inputs: The next rows.
+            dtype: The type of the result.
+            weight: [rows] above 0, or None.
+
+        Returns:
+            [rows, n_features], and what stands before the row after the last.
+        """
+        return self.transform_rows(self.raw.transform(inputs, np.float64), dtype, weight)
+
+    def transform_rows(
+        self, rows: np.ndarray, dtype: DTypeLike, weight: np.ndarray | None = None
+    ) -> tuple[np.ndarray, RunningInputs]:
+        """The same of what `raw` makes of the rows, [rows, n_features] in float64."""
+        n = self.raw.n_dense
+        means, deviations, moments = self.moments.after(rows[:, :n], weight)
+        shift, scale = self._shift_scale(means, deviations)
+        out = np.empty(rows.shape, dtype)
+        with np.errstate(over="ignore"):
+            out[:, :n] = (rows[:, :n] - shift) / scale
+        out[:, n:] = rows[:, n:]
+        return out, replace(self, moments=moments)
+
+    def fixed(self) -> Preprocessor:
+        """A preprocessor with the statistics of the rows so far."""
+        mean, deviation = self.moments.mean, self.moments.deviation
+        shift, scale = self._shift_scale(mean, deviation)
+        n = len(self.raw.fill)
+        return replace(self.raw, mean=mean[:n], deviation=deviation[:n], shift=shift, scale=scale)
+
+    def _shift_scale(self, mean: np.ndarray, deviation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        settings, n_numbers = self.raw.settings, len(self.raw.fill)
+        shift = mean if settings.center else np.zeros_like(mean)
+        scale = np.ones_like(deviation)
+        if settings.scale.name == "standard":  # levels and gaps keep their scale, as in a preprocessor of all rows
+            scale[..., :n_numbers] = one_where_zero(deviation[..., :n_numbers])
+        return shift, scale
+
+
+@dataclass(frozen=True, eq=False)
+class RunningTargets:
+    """Targets of a stream: classes are known, mean and deviation of numbers run.
+
+    Attributes:
+        coder: Classes, or shift and scale of the rows so far.
+        moments: Of the targets that are numbers.
+        runs: Whether mean and deviation are those of the rows so far.
+    """
+
+    coder: TargetCoder
+    moments: RunningMoments
+    runs: bool = False
+
+    @classmethod
+    def fixed(cls, coder: TargetCoder) -> RunningTargets:
+        """Targets whose shift and scale stay."""
+        return cls(coder, RunningMoments.none(coder.n_outputs))
+
+    @classmethod
+    def begin(cls, coder: TargetCoder) -> RunningTargets:
+        """Before the first row.
+
+        Raises:
+            RecipeError: The scale of the targets needs all rows before the first.
+        """
+        if coder.classes is None:
+            check_running_scale("targets.target_scale", coder.target_scale)
+        n = coder.n_outputs
+        blank = replace(coder, shift=np.zeros(n), scale=np.ones(n))
+        runs = coder.classes is None and coder.target_scale == "standard"
+        return cls(blank, RunningMoments.none(n), runs)
+
+    def encode(
+        self, targets: np.ndarray, dtype: DTypeLike, weight: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, RunningTargets]:
+        """Targets as the network learns them, each by the statistics of the rows up to it.
+
+        Returns:
+            [rows, outputs]; the shift and the scale that were known before each row, [rows, outputs], by which outputs
+            are read; and what stands before the row after the last.
+        """
+        if not self.runs:
+            return self._known(self.coder.encode(targets, dtype))
+        n = len(targets)
+        columns = np.asarray(targets, np.float64).reshape(n, -1)
+        means, deviations, moments = self.moments.after(columns, weight)
+        scales = one_where_zero(deviations)
+        coded = ((columns - means) / scales).astype(dtype)
+        shift = np.concatenate([self.coder.shift[None], means[:-1]])
+        scale = np.concatenate([self.coder.scale[None], scales[:-1]])
+        coder = replace(self.coder, shift=means[-1], scale=scales[-1])
+        return coded, shift, scale, RunningTargets(coder, moments, runs=True)
+
+    def encode_numbered(
+        self, targets: np.ndarray, dtype: DTypeLike, weight: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, RunningTargets]:
+        """The same of [rows] class numbers instead of labels; of numbers as `encode`."""
+        if self.coder.classes is None:
+            return self.encode(targets, dtype, weight)
+        return self._known(self.coder.encode_numbered(targets, dtype))
+
+    def _known(self, coded: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, RunningTargets]:
+        shift, scale = (np.broadcast_to(each, coded.shape) for each in (self.coder.shift, self.coder.scale))
+        return coded, shift, scale, self
+
+
+def check_running_scale(key: str, name: str) -> None:
+    """Raises a RecipeError for a scale that needs all rows before the first."""
+    if name not in RUNNING_SCALES:
+        said = f"'{name}' needs all rows before the first: in a stream take {' or '.join(RUNNING_SCALES)}"
+        raise RecipeError([Problem(key, said + ", or learn it from the first rows with --warm-rows")])

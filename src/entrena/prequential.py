@@ -1,0 +1,119 @@
+"""Scores of a stream: every row is tested before it is learned, so no row is held out and none is wasted.
+
+The scores of all rows so far say how well the stream went; those of the last rows say how well the network does now,
+after what may have changed.
+
+Source: Gama, Sebastião & Rodrigues, "On evaluating stream learning algorithms", Machine Learning 90 (2013).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from entrena.data import Schema
+from entrena.model import main_score, probabilities
+from entrena.preprocessing import RunningMoments
+from entrena.recipe import Recipe
+from entrena.training import scores
+
+
+class Prequential:
+    """The scores of a stream so far.
+
+    Args:
+        recipe: Its `scoring` says which score of the last rows is told.
+        schema: The task and its classes.
+        output: The network's output.
+    """
+
+    def __init__(self, recipe: Recipe, schema: Schema, output: str) -> None:
+        self._schema, self._output = schema, output
+        self._scoring = main_score(recipe, schema)
+        self.weight = self._loss = self._hits = 0.0
+        n = 0 if schema.classes is not None else len(schema.target_names)
+        self._squares, self._sizes = np.zeros(n), np.zeros(n)
+        self._targets = RunningMoments.none(n)
+        self._window: list[tuple[np.ndarray, ...]] = []
+
+    @property
+    def score_name(self) -> str:
+        """The score of the last rows."""
+        return str(self._scoring)
+
+    def add(
+        self, truth: np.ndarray, predicted: np.ndarray, losses: np.ndarray, weight: np.ndarray | None = None
+    ) -> None:
+        """Takes in rows.
+
+        Args:
+            truth: [rows] class numbers, or [rows, outputs] numbers.
+            predicted: [rows, outputs] net inputs of the output layer for classes, or numbers in the targets' units.
+            losses: [rows].
+            weight: [rows] how much each counts.
+        """
+        weight = np.ones(len(losses)) if weight is None else weight
+        if self._schema.classes is not None:
+            predicted = probabilities(self._output, predicted)
+            self._hits += float(weight @ (predicted.argmax(axis=1) == truth))
+        else:
+            away = predicted - truth
+            self._squares = self._squares + weight @ np.square(away)
+            self._sizes = self._sizes + weight @ np.abs(away)
+            self._targets = self._targets.after(np.asarray(truth, float), weight)[2]
+        self.weight += float(weight.sum())
+        self._loss += float(weight @ losses.astype(float))
+        self._window.append((truth, predicted, losses, weight))
+
+    def look(self) -> tuple[float, float]:
+        """The loss and the score of the rows since the last look, which begins a new window."""
+        truth, predicted, losses, weight = self._joined()
+        self._window.clear()
+        loss = float(np.average(losses.astype(float), weights=weight))
+        return loss, scores.score(self._scoring, truth, predicted, weight)
+
+    @property
+    def n_in_window(self) -> int:
+        """Rows since the last look."""
+        return sum(len(losses) for _, _, losses, _ in self._window)
+
+    def overall(self) -> dict[str, float]:
+        """The scores of all rows so far: accuracy and log loss, or R², RMSE and MAE (means over several outputs)."""
+        if self.weight == 0:
+            return {}
+        if self._schema.classes is not None:
+            return {"accuracy": self._hits / self.weight, "log_loss": self._loss / self.weight}
+        variance = np.square(self._targets.deviation)
+        errors = self._squares / self.weight
+        with np.errstate(divide="ignore", invalid="ignore"):
+            r2 = np.where(variance > 0, 1 - errors / variance, np.nan)
+        return {
+            "r2": float(r2.mean()),
+            "rmse": float(np.sqrt(errors).mean()),
+            "mae": float((self._sizes / self.weight).mean()),
+        }
+
+    def to_parts(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Arrays and plain numbers, from which `restore` goes on."""
+        arrays = {"squares": self._squares, "sizes": self._sizes}
+        arrays |= {f"targets.{name}": getattr(self._targets, name) for name in ("first", "total", "squares")}
+        if self._window:
+            names = ("truth", "predicted", "losses", "weight")
+            arrays |= {f"window.{name}": part for name, part in zip(names, self._joined(), strict=True)}
+        record = {"weight": self.weight, "loss": self._loss, "hits": self._hits, "targets": self._targets.weight}
+        return arrays, record
+
+    def restore(self, arrays: Mapping[str, np.ndarray], record: Mapping[str, Any]) -> None:
+        """Goes on from what `to_parts` made."""
+        self.weight, self._loss, self._hits = (float(record[name]) for name in ("weight", "loss", "hits"))
+        self._squares, self._sizes = arrays["squares"], arrays["sizes"]
+        moments = (arrays[f"targets.{name}"] for name in ("first", "total", "squares"))
+        self._targets = RunningMoments(float(record["targets"]), *moments)
+        if "window.truth" in arrays:
+            names = ("truth", "predicted", "losses", "weight")
+            self._window = [tuple(arrays[f"window.{name}"] for name in names)]
+
+    def _joined(self) -> tuple[np.ndarray, ...]:
+        return tuple(np.concatenate(parts) for parts in zip(*self._window, strict=True))
