@@ -407,6 +407,9 @@ def _contradictions(recipe: Recipe) -> list[Problem]:
     if training.batch_size != "auto" and training.mode in ("online", "batch") and training.batch_size != 1:
         said = f"mode={training.mode} fixes it: leave batch_size out, or take mode=mini_batch"
         problems.append(Problem("training.batch_size", said))
+    if training.mode == "batch" and training.order != TrainingSettings().order:
+        said = f"mode=batch shows all rows in each update, so '{training.order}' changes nothing: leave order out"
+        problems.append(Problem("training.order", said))
     if training.batch_size == 1 and training.mode == "batch":
         problems.append(Problem("training.batch_size", "mode=batch uses all rows: leave batch_size out"))
     suits = LOSSES[training.loss.name].details.get("outputs", ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -308,6 +309,16 @@ def describe(run: Run) -> dict[str, Any]:
     }
 
 
+def priors(told: Mapping[str, Any], classes: Sequence[Any] | None) -> str:
+    """In which shares the classes were drawn, and by which the network predicts."""
+    shares = ", ".join(
+        f"{label} {100 * share:.3g} %" for label, share in zip(classes or (), told["true"], strict=False)
+    )
+    if told["restored"]:
+        return f"drawn equally often; predicted by their shares in the training rows ({shares})"
+    return f"drawn and predicted as if equally frequent (restore_priors=false); in the training rows {shares}"
+
+
 def _print(run: Run) -> None:
     """What was decided, how it ended, the scores, and what to type next."""
     console = open_console()
@@ -344,6 +355,9 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("training", f"{recipe.training.optimizer}, batches of {facts['batch_size']:,}, {rate}, seed {facts['seed']}"),
         ("end", f"{run.outcome.sentence} ({duration(run.seconds)})"),
     ]
+    if facts.get("priors"):
+        told.insert(-1, ("classes", priors(facts["priors"], run.schema.classes)))
+    told += [(finding.severity, f"{finding.evidence} {finding.advice}") for finding in run.findings if finding.rows]
     if "refit" in facts:
         told.append(("refit", f"on all {facts['refit']['rows']:,} rows, {count(facts['refit']['epochs'], 'epoch')}"))
     return told if run.path is None else [*told, ("saved in", str(run.path))]

@@ -1,62 +1,34 @@
 """The order of the examples: which of them, in which sequence, the updates of an epoch see.
 
-A function of this registry is called as `function(rows, generator)` with the rows that may be drawn (those of weight 0
-are left out) and returns the epoch's sequence of rows. It runs on the host while the block before is computed. The
-compiled program sees only its result, cut into batches by `batches`.
+A function of this registry is called as `function(pool, epoch, **settings)` and returns the epoch's rows. It is pure:
+what it draws depends on nothing else, so an epoch can be made ahead, or again. It runs on the host while the block
+before is computed; the compiled program sees only its result, cut into batches by `batches`. `details["needs"]`: what
+it asks of the pool beside the rows, `classes` or `losses`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
-
 import numpy as np
 
-from entrena.registry import Choice, Entry, Registry
+from entrena.registry import Choice, Entry, Registry, Setting
+from entrena.training.balanced import balanced
+from entrena.training.balanced import class_shares as class_shares
+from entrena.training.by_error import by_error
+from entrena.training.interleaved import interleaved
+from entrena.training.pool import Drawn, Pool
 from entrena.training.seeds import generator
 
 NO_EXAMPLE = -1  # fills up a short batch; it enters neither the loss nor batch statistics
 
 
-@dataclass(frozen=True, eq=False)
-class Pool:
-    """What an order draws from.
-
-    Attributes:
-        rows: int32 [n] the rows that may be drawn.
-        batch_size: Examples of an update.
-        seed: The run's.
-        classes: [n] the number of each row's class, or None.
-        losses: [n] the loss of each row when it was last shown, NaN where it was not; or None.
-    """
-
-    rows: np.ndarray
-    batch_size: int
-    seed: int
-    classes: np.ndarray | None = None
-    losses: np.ndarray | None = None
-
-
-class Drawn(NamedTuple):
-    """The rows of an epoch.
-
-    Attributes:
-        sequence: int32 [n] one after the other.
-        importance: [n] 1/(n·p) of a row that is drawn with the probability p, where rows are drawn unequally.
-    """
-
-    sequence: np.ndarray
-    importance: np.ndarray | None
+def sequential(pool: Pool, epoch: int) -> Drawn:
+    """As given, the same in each epoch."""
+    return Drawn(pool.rows.copy())
 
 
 def shuffled(pool: Pool, epoch: int) -> Drawn:
     """A fresh random permutation."""
-    return Drawn(generator(pool.seed, "order", epoch).permutation(pool.rows), None)
-
-
-def sequential(pool: Pool, epoch: int) -> Drawn:
-    """As given."""
-    return Drawn(pool.rows, None)
+    return Drawn(generator(pool.seed, "order", epoch).permutation(pool.rows))
 
 
 ORDERS = Registry(
@@ -64,11 +36,72 @@ ORDERS = Registry(
     "Training modes",
     (
         Entry(
+            "sequential",
+            "1, 2, …, N",
+            "Each example once an epoch, as given: for streams, and for data that change with time.",
+            sequential,
+            other_names=("in_order", "as_given", "SequentialSampler", "no_shuffle"),
+            lesson="interleaving",
+        ),
+        Entry(
             "shuffled",
             "a random permutation, new in each epoch",
             "Each example once an epoch, in random sequence.",
             shuffled,
-            other_names=("shuffle", "random"),
+            other_names=("shuffle", "random", "RandomSampler"),
+        ),
+        Entry(
+            "interleaved",
+            "equal-class neighbours: max(0, 2·n_max − n − 1), the least possible",
+            "Each example once an epoch; neighbours differ in class wherever they can, and each tenth of the epoch has "
+            "a tenth of every class, ±2. For single-label classification.",
+            interleaved,
+            source="LeCun, Bottou, Orr & Müller, Efficient BackProp (1998), section 4.2",
+            other_names=("alternating", "interleave", "round_robin"),
+            lesson="interleaving",
+            details={"needs": ("classes",)},
+        ),
+        Entry(
+            "balanced",
+            "⌊B/C⌋ or ⌈B/C⌉ of each class in a mini-batch; prediction: log-odds + log(true/drawn prior)",
+            "Rare classes are shown as often as frequent ones; nothing is repeated before all of its class were shown. "
+            "For single-label classification.",
+            balanced,
+            source="the priors in prediction: Saerens, Latinne & Decaestecker, Neural Computation 14 (2002)",
+            settings=(Setting("restore_priors", True, "whether the class priors are put back in prediction"),),
+            other_names=(
+                "class_balanced",
+                "oversampling",
+                "RandomOverSampler",
+                "BalancedBatchGenerator",
+                "ImbalancedDatasetSampler",
+            ),
+            lesson="balanced_batches",
+            details={"needs": ("classes",)},
+        ),
+        Entry(
+            "by_error",
+            "N·p_i = min(cap, floor + λ·loss_i^exponent) with Σ p_i = 1; importance weight 1/(N·p_i)",
+            "Examples are drawn the more often, the greater their loss was when they were last shown.",
+            by_error,
+            source="LeCun, Bottou, Orr & Müller, Efficient BackProp (1998), section 4.2; Loshchilov & Hutter, "
+            "arXiv:1511.06343 (2015); Katharopoulos & Fleuret, arXiv:1803.00942 (2018)",
+            settings=(
+                Setting("exponent", 1.0, "how much the loss counts; 0: not at all", low=0),
+                Setting("floor", 0.2, "the share of the probability that is the same for all examples", 0, 1),
+                Setting("cap", 10.0, "the most that one example may have of the uniform probability", low=1),
+                Setting("importance_weights", False, "whether weights 1/(N·p_i) keep the gradient unbiased"),
+            ),
+            other_names=(
+                "importance_sampling",
+                "emphasizing",
+                "hard_example_mining",
+                "online_batch_selection",
+                "prioritized",
+                "WeightedRandomSampler",
+            ),
+            lesson="hard_examples",
+            details={"needs": ("losses",)},
         ),
     ),
 )
@@ -117,9 +150,3 @@ def batch_weights(table: np.ndarray, example_weight: np.ndarray | None, dtype: n
     if example_weight is None:
         return (real * share).astype(dtype)
     return np.where(real, example_weight[table] * share, 0.0).astype(dtype)
-
-
-def class_shares(classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The shares of the classes among the rows, and among the draws of `balanced`."""
-    counts = np.bincount(classes)
-    return counts / counts.sum(), (counts > 0) / np.count_nonzero(counts)

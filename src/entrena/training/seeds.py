@@ -16,12 +16,15 @@ Purpose = Literal["order", "weights", "validation", "test", "folds"]
 _NUMBER: dict[Purpose, int] = {"order": 1, "weights": 2, "validation": 3, "test": 4, "folds": 6}
 
 
-def generator(seed: int, purpose: Purpose, number: int = 0) -> np.random.Generator:
+def generator(seed: int, purpose: Purpose, *numbers: int) -> np.random.Generator:
     """The generator for one purpose.
 
     Args:
         seed: The run's `random_state`.
         purpose: What it is for.
-        number: Which of several, such as the epoch of an order.
+        numbers: Which of several, such as the epoch of an order; none is the same as 0.
     """
-    return np.random.default_rng((seed, _NUMBER[purpose], number))
+    if len(numbers) <= 1:
+        return np.random.default_rng((seed, _NUMBER[purpose], *(numbers or (0,))))
+    # Their count goes behind them, for else (…, 3, 0) would be (…, 3): trailing zeros are taken for absent.
+    return np.random.default_rng((seed, _NUMBER[purpose], *numbers, len(numbers)))
