@@ -338,9 +338,9 @@ def test_a_model_predicts_where_its_device_is_absent(tmp_path):
 def test_what_to_try_after_a_divergence(tmp_path):
     X = np.random.default_rng(0).normal(size=(200, 3))
     far = train({**QUICK, "optimizer": "sgd", "learning_rate": 1e30, "schedule": "constant"}, (X, X[:, 0]), save=False)
-    assert far.findings[0]["advice"].endswith("try --set learning_rate=0.05.")
+    assert far.findings[0].advice.endswith("try --set learning_rate=0.05.")
     heavy = train({**QUICK, "weight_decay": 1e9}, (X, X[:, 0]), save=False)
-    assert heavy.findings[0]["technique"] == "regularization.weight_decay"
+    assert heavy.findings[0].technique == "regularization.weight_decay"
     assert len(repr(far)) < 200
 
 

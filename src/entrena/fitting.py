@@ -15,19 +15,21 @@ from entrena.data import Examples, Schema, class_numbers, split_rows
 from entrena.data.schema import Label
 from entrena.diagnosis import Finding, few_rows_take_most_draws
 from entrena.errors import DataError, Problem, RecipeError, RunError
-from entrena.model import Model, main_score, readable, true_values, why_it_does_not_fit
-from entrena.network import Network, embedding_size
+from entrena.model import Model, main_score, readable, true_values
+from entrena.network import Network
 from entrena.preprocessing import Preprocessor, TargetCoder, class_weights, fit_temperature
 from entrena.recipe import Recipe
+from entrena.task import make_network, n_outputs, resolve
 from entrena.training import scores
 from entrena.training.checkpoint import Checkpoint
 from entrena.training.compilation import find_device, precision
 from entrena.training.judge import Training
 from entrena.training.loop import Member, train_network
 from entrena.training.many import OnCheckpoints, train_many
-from entrena.training.order import ORDERS, class_shares, needs
+from entrena.training.order import needs
 from entrena.training.parts import TrainingPart, ValidationPart, blank_table
 from entrena.training.plan import Plan, make_plan, wants_validation
+from entrena.training.priors import prior_shift, priors
 from entrena.training.program import initial_state
 from entrena.training.seeds import generator
 from entrena.training.stopping import ENDED_BADLY
@@ -201,43 +203,9 @@ def _planned(
         seed=recipe.random_state,
         platform=platform,
         dropout=recipe.network.dropout,
-        prior_shift=_prior_shift(recipe, output, training),
+        prior_shift=prior_shift(recipe.training.order, output, training),
     )
     return network, plan
-
-
-def make_network(recipe: Recipe, output: str, preprocessor: Preprocessor, n_outputs: int) -> Network:
-    """The network that a recipe puts behind a preprocessor."""
-    embeddings = tuple((levels, embedding_size(levels)) for levels in preprocessor.n_levels)
-    n_inputs = preprocessor.n_dense + sum(size for _, size in embeddings)
-    return Network(
-        (n_inputs, *recipe.network.hidden, n_outputs),
-        recipe.network.activation,
-        output,
-        recipe.network.initialization,
-        embeddings,
-    )
-
-
-def _prior_shift(recipe: Recipe, output: str, training: TrainingPart) -> tuple[float, ...]:
-    """What puts the shares of the classes back into the output layer's net inputs: log-odds + log(true/drawn prior).
-
-    A softmax needs log(true/drawn) of each class, a logistic unit the difference of the two log-odds of its class.
-    Empty where the order draws the classes as they are, or where they shall stay as they were drawn.
-    """
-    order = recipe.training.order
-    if not ORDERS.settings_of(order).get("restore_priors"):
-        return ()
-    assert training.classes is not None
-    true, drawn = class_shares(training.classes)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.log(true / drawn)
-        odds = ratio - np.log((1 - true) / (1 - drawn))
-    shift = ratio if output == "softmax" else odds
-    n = training.targets.shape[1]
-    shift = np.where(np.isfinite(shift), shift, 0.0)  # of classes without rows, or of a single one
-    shift = np.pad(shift, (0, max(0, n - len(shift))))[-n:]
-    return tuple(float(each) for each in shift)
 
 
 def prepare_like(prepared: Prepared, recipe: Recipe) -> Prepared | None:
@@ -358,42 +326,6 @@ def _calibrated(model: Model, prepared: Prepared) -> Model:
     return replace(model, temperature=temperature)
 
 
-def resolve(recipe: Recipe, schema: Schema) -> tuple[str, str]:
-    """The output and the loss of a task, `auto` replaced.
-
-    Raises:
-        RecipeError: A choice of the recipe does not fit the task.
-    """
-    classes = schema.classes is not None
-    problems = []
-    output = recipe.network.output.name
-    if output == "auto":
-        output = "softmax" if classes else "linear"
-    fitting = ("softmax", "logistic") if classes else ("linear",)
-    task = "classes" if classes else "numbers"
-    if output not in fitting:
-        problems.append(Problem("network.output", f"'{output}' does not predict {task}: take {' or '.join(fitting)}"))
-    loss = recipe.training.loss.name
-    if loss == "auto":
-        loss = "cross_entropy" if classes else "squared_error"
-    if not classes and loss == "cross_entropy":
-        problems.append(Problem("training.loss", "'cross_entropy' is for classes; numbers need squared_error"))
-    scoring = recipe.training.scoring
-    misfit = None if scoring is None else why_it_does_not_fit(scoring, schema)
-    if misfit is not None:
-        problems.append(Problem("training.scoring", misfit))
-    if not classes and recipe.targets.calibration.name != "none":
-        problems.append(Problem("targets.calibration", "numbers have no probabilities to calibrate: leave it out"))
-    if not classes and recipe.targets.class_weight is not None:
-        problems.append(Problem("targets.class_weight", "numbers have no classes: leave it out"))
-    if not classes and "classes" in needs(recipe.training.order):
-        said = f"'{recipe.training.order.name}' goes by classes, and numbers have none: take shuffled"
-        problems.append(Problem("training.order", said))
-    if problems:
-        raise RecipeError(problems)
-    return output, loss
-
-
 def _training_weight(recipe: Recipe, schema: Schema, parts: Parts) -> np.ndarray | None:
     """Sample weight × class weight, of mean 1; None where all are equal."""
     examples, weight = parts.training, parts.training.weight
@@ -404,13 +336,6 @@ def _training_weight(recipe: Recipe, schema: Schema, parts: Parts) -> np.ndarray
     if weight is None or np.all(weight == weight[0]):
         return None
     return weight / weight.mean()
-
-
-def n_outputs(schema: Schema, output: str) -> int:
-    """The outputs of a task: one for each target or class, of two classes one logistic unit."""
-    if schema.classes is None:
-        return len(schema.target_names)
-    return 1 if output == "logistic" and len(schema.classes) == 2 else len(schema.classes)
 
 
 def _coded(coder: TargetCoder, examples: Examples, schema: Schema, output: str, dtype: str) -> np.ndarray:
@@ -520,17 +445,5 @@ def _facts(training: Training, prepared: Prepared) -> Mapping[str, Any]:
         "learning_rate": plan.learning_rate,
         "program": training.form,
         "seed": plan.seed,
-        "priors": _priors(prepared),
+        "priors": priors(plan.order, prepared.training.classes),
     }
-
-
-def _priors(prepared: Prepared) -> dict[str, Any] | None:
-    """The shares of the classes in the training rows and in the draws, and by which the network predicts.
-
-    None where rows are drawn as often as they are there.
-    """
-    settings, classes = ORDERS.settings_of(prepared.plan.order), prepared.training.classes
-    if "restore_priors" not in settings or classes is None:
-        return None
-    true, drawn = class_shares(classes)
-    return {"true": true.tolist(), "drawn": drawn.tolist(), "restored": bool(settings["restore_priors"])}

@@ -15,7 +15,6 @@ import numpy as np
 
 from entrena.data import Examples, Schema
 from entrena.errors import DataError, Problem, RecipeError, RunError
-from entrena.fitting import make_network, n_outputs, resolve
 from entrena.model import Model
 from entrena.network import Network
 from entrena.preprocessing import (
@@ -28,6 +27,7 @@ from entrena.preprocessing import (
 )
 from entrena.recipe import Recipe
 from entrena.registry import Choice
+from entrena.task import make_network, n_outputs, resolve
 from entrena.training import rates
 from entrena.training.compilation import find_device
 from entrena.training.optimizers import OPTIMIZERS
@@ -195,6 +195,14 @@ class Learner:
     def takes_numbers(self) -> bool:
         """Whether rows may come as [rows, columns] numbers without gaps, past the table."""
         return (self.inputs.raw if isinstance(self.inputs, RunningInputs) else self.inputs).is_plain
+
+    def mark(self) -> tuple[Any, ...]:
+        """What it knows now, for `go_back`."""
+        return self.stream.state, self.stream.n_updates, self.inputs, self.targets, self.n_rows
+
+    def go_back(self, mark: tuple[Any, ...]) -> None:
+        """Forgets what was learned since a `mark`."""
+        self.stream.state, self.stream.n_updates, self.inputs, self.targets, self.n_rows = mark
 
     def learn(self, examples: Examples) -> TestedRows:
         """Learns rows in their sequence; those of weight 0 must be left out before.

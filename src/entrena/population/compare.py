@@ -19,7 +19,7 @@ import numpy as np
 
 from entrena.data import Examples, ReadOptions, infer_schema, split_rows
 from entrena.errors import DataError, RunError, UsageError
-from entrena.fitting import fit_many, resolve, rows_that_count
+from entrena.fitting import fit_many, rows_that_count
 from entrena.interrupt import interrupt_as_flag
 from entrena.job import Job, fingerprint, make_job, read_examples
 from entrena.model import check_metrics, choose_metrics, main_score
@@ -35,6 +35,7 @@ from entrena.population.words import to_plain
 from entrena.recipe import Recipe, as_recipe
 from entrena.storage import RunDirectory, write_text
 from entrena.storage.json_text import to_json
+from entrena.task import resolve
 from entrena.training import scores
 from entrena.training.seeds import generator
 
