@@ -14,7 +14,7 @@ from entrena.data.dialect import Request
 from entrena.data.frames import without_marks
 from entrena.data.json_lines import check_depth, dialect_of, read_json_lines, refuse_line
 from entrena.data.limits import DEEPEST_NESTING
-from entrena.data.row_blocks import RowBlocks, Settle, Stop, all_or_none
+from entrena.data.row_blocks import RowBlocks, Settle, all_or_none
 from entrena.data.row_cutter import Records
 from entrena.data.table import Column, Kind, Table
 from entrena.data.texts import Meanings
@@ -30,7 +30,6 @@ class JsonRows(RowBlocks):
 
     def __init__(self, arrivals: Arrivals, start: bytes) -> None:
         super().__init__(arrivals, start)
-        self._n_rows = 0
         self._missing: Sequence[str] = ()
         self._types: dict[str, pl.DataType] = {}
         self._meanings: Meanings
@@ -48,23 +47,10 @@ class JsonRows(RowBlocks):
     def _settle(self, table: Table, request: Request, settle: Settle) -> None:
         self.columns = settle(table, self._meanings, dialect_of(request))
         self._missing = request.options.missing or ()
-        self._n_rows = table.n_rows
         self._types = {column.name: _type_of(table.column(column.name), column.kind) for column in self.columns}
 
-    def skip(self, n_rows: int, stop: Stop | None = None) -> int:
-        """Passes over rows; how many there were."""
-        n_skipped = super().skip(n_rows, stop)
-        self._n_rows += n_skipped
-        return n_skipped
-
-    def next(self, most_rows: int, stop: Stop | None = None) -> Table | None:
-        """The next rows that are there, at least one; None at the end, or where `stop` says so."""
-        table = super().next(most_rows, stop)
-        self._n_rows += 0 if table is None else table.n_rows
-        return table
-
-    def _place(self) -> Place:
-        return Place(self.name, self._n_rows + 1, has_types=True)
+    def _place(self, records: Records) -> Place:
+        return Place(self.name, records.n_before + 1, has_types=True)
 
     def _block(self, records: Records) -> Table:
         import polars as pl
@@ -81,7 +67,7 @@ class JsonRows(RowBlocks):
             self._refuse(records)
         if frame.height != records.n_rows:
             self._refuse(records)
-        place, gaps = self._place(), pl.Series(values=[None] * frame.height, dtype=pl.Null)
+        place, gaps = self._place(records), pl.Series(values=[None] * frame.height, dtype=pl.Null)
         columns = (
             column.column(frame[column.name] if column.name in frame.columns else gaps, place)
             for column in self.columns
@@ -109,6 +95,10 @@ class JsonRows(RowBlocks):
             path = Path(folder, "lines")
             path.write_bytes(records.content)
             refuse_line(path, self.name, records.first_line - 1)
+        if records.n_rows > 1:
+            # Each is one for itself; the first that holds something else than its column says so.
+            for row in range(records.n_rows):
+                self.table(records.part(row, row + 1), 1)
         last = records.first_line + records.content.count(b"\n")
         raise DataError(f"{self.name}: lines {records.first_line:,} to {last:,} cannot be read as JSON lines")
 
@@ -120,7 +110,7 @@ class JsonRows(RowBlocks):
         if not all(type(row) is dict for row in rows):
             return None
         columns = (column.of_values([row.get(column.name) for row in rows]) for column in self.columns)
-        return all_or_none(columns, self._place())
+        return all_or_none(columns, self._place(records))
 
 
 def _type_of(column: Column, kind: Kind) -> pl.DataType:

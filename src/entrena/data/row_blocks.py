@@ -61,33 +61,36 @@ class RowBlocks(ABC):
         Raises:
             DataError: The rows cannot be used as they are.
         """
-        marks, is_certain = self._first_marks(request), False
+        found = None
         for _ in range(_MOST_TRIES):
-            cutter = RowCutter(self.name, *marks, is_certain=is_certain)
+            marks = found or self._first_marks(request)
+            cutter = RowCutter(self.name, *marks, is_certain=found is not None)
             for piece in self._held:
                 cutter.add(piece)
             n_wanted = self._wait_for(cutter, n_rows, stop)
+            if found is None and self._first_marks(request) != marks:
+                continue
             records = cutter.take(n_wanted + self.n_header_rows)
-            table, marks = self._read(records, request)
-            is_same_quote = marks[1] == cutter.quote or (cutter.quote is None and b'"' not in records.content)
-            if marks[0] == cutter.separator and is_same_quote:
-                break
-            is_certain = True
-        if table.n_rows != max(0, records.n_rows - self.n_header_rows):
-            raise DataError(f"{self.name} cannot be read as text: its quotes do not match")
-        self._cutter = cutter
-        return table
+            table, found = self._read(records, request)
+            is_same_quote = found[1] == cutter.quote or (cutter.quote is None and b'"' not in records.content)
+            if found[0] == cutter.separator and is_same_quote and table.n_rows == max(0, n_wanted):
+                self._cutter = cutter
+                return table
+        raise DataError(f"{self.name} cannot be read as text: its quotes do not match")
 
     def _wait_for(self, cutter: RowCutter, n_rows: int | None, stop: Stop | None) -> int:
         """Waits until the first rows are whole; how many of them are looked at."""
         wanted = (n_rows or 1) + self.n_header_rows
-        while cutter.n_complete < wanted and (piece := self._arrivals.piece(stop)):
-            self._held.append(piece)
-            cutter.add(piece)
         most = (n_rows or MOST_FIRST_ROWS) + self.n_header_rows
-        while cutter.n_complete < most and self._arrivals.is_ready() and (piece := self._arrivals.piece(stop)):
+        while cutter.n_complete < most and cutter.trouble is None:
+            is_enough = cutter.n_complete >= wanted and not self._arrivals.is_ready()
+            piece = b"" if is_enough else self._arrivals.piece(stop)
+            if not piece:
+                break
             self._held.append(piece)
             cutter.add(piece)
+        if cutter.n_complete < wanted and cutter.trouble is not None:
+            raise cutter.trouble
         if self._arrivals.is_ended:
             cutter.end()
         return min(cutter.n_complete, most) - self.n_header_rows
@@ -113,23 +116,33 @@ class RowBlocks(ABC):
             n_left -= self._cutter.take(n_left).n_rows
         return n_rows - n_left
 
-    def next(self, most_rows: int, stop: Stop | None = None) -> Table | None:
+    def next(self, most_rows: int, stop: Stop | None = None) -> Records | None:
         """The next rows that are there, at least one; None at the end, or where `stop` says so."""
-        if not self._is_there(most_rows, stop):
-            return None
-        records = self._cutter.take(most_rows)
+        return self._cutter.take(most_rows) if self._is_there(most_rows, stop) else None
+
+    def table(self, records: Records, n_rows: int) -> Table:
+        """The first of these rows as a table of the columns that are read.
+
+        Raises:
+            DataError: A row cannot be read.
+        """
+        records = records.part(0, n_rows)
         return (self._few(records) if records.n_rows <= FEW_ROWS else None) or self._block(records)
 
     def _is_there(self, most_rows: int, stop: Stop | None) -> bool:
         """Waits for a whole row; takes in what is there already of `most_rows`."""
         cutter, arrivals = self._cutter, self._arrivals
         while cutter.n_complete < most_rows and (not cutter.n_complete or arrivals.is_ready()):
+            if cutter.trouble is not None:
+                break
             piece = arrivals.piece(stop)
             cutter.add(piece)
             if arrivals.is_ended:
                 cutter.end()
             if not piece:
                 break
+        if not cutter.n_complete and cutter.trouble is not None:
+            raise cutter.trouble
         return cutter.n_complete > 0
 
     @abstractmethod

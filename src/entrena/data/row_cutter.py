@@ -27,6 +27,7 @@ class Records:
         blank: Which of them, from 0, hold no value: they are no rows of a table.
         first_row: The number of the first, as the user counts: from 1, blank ones and the header included.
         first_line: The number of its first line.
+        n_before: How many rows with values stand before.
     """
 
     content: bytes
@@ -34,11 +35,29 @@ class Records:
     blank: np.ndarray
     first_row: int
     first_line: int
+    n_before: int
 
     @property
     def n_rows(self) -> int:
         """How many hold a value."""
         return len(self.ends) - len(self.blank)
+
+    def part(self, start: int, stop: int) -> Records:
+        """Some of the rows that hold a value, given from 0."""
+        if start == 0 and stop >= self.n_rows:
+            return self
+        rows = np.delete(np.arange(len(self.ends)), self.blank)[start:stop]
+        first, last = int(rows[0]), int(rows[-1])
+        begin = int(self.ends[first - 1]) if first else 0
+        blank = self.blank[(self.blank > first) & (self.blank < last)] - first
+        return Records(
+            self.content[begin : int(self.ends[last])],
+            self.ends[first : last + 1] - begin,
+            blank,
+            self.first_row + first,
+            self.first_line + self.content.count(b"\n", 0, begin),
+            self.n_before + start,
+        )
 
     def without_blank(self) -> bytes:
         """The rows that hold a value, as bytes."""
@@ -58,30 +77,22 @@ class RowCutter:
         quote: What stands around values that hold a separator or a line end; None: nothing does.
         is_certain: Whether the quote is one wherever it stands. Otherwise the first of all decides: where it does not
             open a value, quotes are plain text.
-        n_rows: How many rows stood before, blank ones included.
-        n_lines: How many lines.
 
     Attributes:
         n_complete: How many whole rows with values wait.
         quote: The quote, None once it proved to be plain text.
+        trouble: Why nobody knows where the row behind those ends, or None.
     """
 
-    def __init__(
-        self,
-        name: str,
-        separator: str,
-        quote: str | None,
-        *,
-        is_certain: bool = False,
-        n_rows: int = 0,
-        n_lines: int = 0,
-    ) -> None:
+    def __init__(self, name: str, separator: str, quote: str | None, *, is_certain: bool = False) -> None:
         self.name = name
         self.separator = separator
         self.quote = quote
         self.n_complete = 0
-        self.n_rows = n_rows
-        self.n_lines = n_lines
+        self.trouble: DataError | None = None
+        self._n_records = 0
+        self._n_lines = 0
+        self._n_rows = 0
         self._is_certain = is_certain
         self._bytes = bytearray()
         self._ends = np.empty(0, np.int64)
@@ -92,11 +103,9 @@ class RowCutter:
         self._may_be_blank = np.isin(np.arange(256, dtype=np.uint8), np.frombuffer(self._nothing, np.uint8))
 
     def add(self, piece: bytes) -> None:
-        """Takes in the next bytes.
-
-        Raises:
-            DataError: A row does not end, or a quote stands within a value, so that nobody knows where the row ends.
-        """
+        """Takes in the next bytes; none any more once there is trouble."""
+        if self.trouble is not None:
+            return
         start = len(self._bytes)
         self._bytes += piece
         whole = np.frombuffer(piece, np.uint8)
@@ -105,12 +114,12 @@ class RowCutter:
             newlines = self._outside(newlines, np.flatnonzero(whole == ord(self.quote)) + start)
         if len(newlines):
             self._note(newlines + 1)
-        if len(self._bytes) - self._end > LONGEST_LINE:
-            self._refuse_long()
+        if len(self._bytes) - self._end > LONGEST_LINE and self.trouble is None:
+            self.trouble = self._too_long()
 
     def end(self) -> None:
         """Says that no more bytes will come: what is there is a row."""
-        if len(self._bytes) > self._end:
+        if len(self._bytes) > self._end and self.trouble is None:
             self._note(np.array([len(self._bytes)]))
 
     def take(self, most: int) -> Records:
@@ -123,19 +132,17 @@ class RowCutter:
         ends, is_blank = self._ends[:n], self._is_blank[:n]
         end = int(ends[-1]) if n else 0
         content = bytes(self._bytes[:end])
-        records = Records(content, ends, np.flatnonzero(is_blank), self.n_rows + 1, self.n_lines + 1)
+        blank = np.flatnonzero(is_blank)
+        records = Records(content, ends, blank, self._n_records + 1, self._n_lines + 1, self._n_rows)
         del self._bytes[:end]
         self._ends, self._is_blank = self._ends[n:] - end, self._is_blank[n:]
         self._opening = max(-1, self._opening - end)
         self.n_complete -= records.n_rows
-        self.n_rows += n
+        self._n_rows += records.n_rows
+        self._n_records += n
         has_quotes = self.quote is not None and self.quote.encode() in content
-        self.n_lines += content.count(b"\n") if has_quotes else n
+        self._n_lines += content.count(b"\n") if has_quotes else n
         return records
-
-    def rest(self) -> bytes:
-        """All bytes that are not taken."""
-        return bytes(self._bytes)
 
     @property
     def _end(self) -> int:
@@ -165,7 +172,8 @@ class RowCutter:
         self._opening = int(quotes[-1]) if len(quotes) % 2 else -1
         for opening in np.unique(quotes[n_before[is_inside] - 1]).tolist():
             if not self._opens_value(opening):
-                self._refuse_quote(opening, newlines[~is_inside])
+                self.trouble = self._stray_quote(opening, newlines[~is_inside])
+                return newlines[~is_inside & (newlines < opening)]
         return newlines[~is_inside]
 
     def _opens_value(self, place: int) -> bool:
@@ -178,22 +186,23 @@ class RowCutter:
             return True
         return before[-1:] == b" " and (place == 1 or before[-2] in between)
 
-    def _refuse_quote(self, place: int, newlines: np.ndarray) -> None:
+    def _stray_quote(self, place: int, newlines: np.ndarray) -> DataError:
         n_before = len(self._ends) + int(np.searchsorted(newlines, place))
-        line = self.n_lines + 1 + self._bytes.count(b"\n", 0, place)
-        raise DataError(
-            f"{self.name}: row {self.n_rows + n_before + 1:,} is malformed: in line {line:,} a quote stands within a "
-            "value; delete it, or put the whole value in quotes and double the one within"
+        line = self._n_lines + 1 + self._bytes.count(b"\n", 0, place)
+        return DataError(
+            f"{self.name}: row {self._n_records + n_before + 1:,} is malformed: in line {line:,} a quote stands within "
+            "a value; delete it, or put the whole value in quotes and double the one within"
         )
 
-    def _refuse_long(self) -> None:
-        line = self.n_lines + 1 + self._bytes.count(b"\n", 0, max(self._end, self._opening))
+    def _too_long(self) -> DataError:
+        line = self._n_lines + 1 + self._bytes.count(b"\n", 0, max(self._end, self._opening))
         if self._opening >= 0:
-            raise DataError(
-                f"{self.name}: row {self.n_rows + len(self._ends) + 1:,} is malformed: the quote that opens in line "
-                f"{line:,} is not closed; close it, or delete it"
+            row = self._n_records + len(self._ends) + 1
+            return DataError(
+                f"{self.name}: row {row:,} is malformed: the quote that opens in line {line:,} is not closed; "
+                "close it, or delete it"
             )
-        raise DataError(
+        return DataError(
             f"{self.name}: line {line:,} is longer than {in_words(LONGEST_LINE)}; "
             "a table has a line for each row, with a line end behind it"
         )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -188,11 +190,14 @@ class RowStream:
         if len(self._asked.targets) == len(schema.target_names):
             schema = replace(schema, target_names=self._asked.targets)
         parts = self._parts_of_set if self._embedded is not None else self._parts_of_text
-        for examples in parts(schema, skip, most_rows, stop):
-            self.n_rows += examples.n_rows + examples.n_without_target
-            self.n_without_target += examples.n_without_target
-            if examples.n_rows:
-                yield examples
+        try:
+            for examples in parts(schema, skip, most_rows, stop):
+                self.n_rows += examples.n_rows + examples.n_without_target
+                self.n_without_target += examples.n_without_target
+                if examples.n_rows:
+                    yield examples
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Closes the file, unless somebody else opened it."""
@@ -239,13 +244,14 @@ class RowStream:
         n_first = first.n_rows
         self.n_rows = min(skip, n_first)
         for start in range(skip, n_first, most_rows):
-            yield arriving_examples(first.block(start, min(start + most_rows, n_first)), schema, asked.rows)
+            block = first.block(start, min(start + most_rows, n_first))
+            yield from _up_to_error(partial(block.block, 0), block.n_rows, schema, asked.rows)
         del first
         if skip > n_first:
             n_skipped = n_first + rows.skip(skip - n_first, stop)
             self._pass_over(n_skipped, n_skipped if stop is not None and stop() else skip)
-        while (table := rows.next(most_rows, stop)) is not None:
-            yield arriving_examples(table, schema, asked.rows)
+        while (records := rows.next(most_rows, stop)) is not None:
+            yield from _up_to_error(partial(rows.table, records), records.n_rows, schema, asked.rows)
 
     def _pass_over(self, n_there: int, n_read: int) -> None:
         self.n_rows = n_there
@@ -253,6 +259,36 @@ class RowStream:
             raise DataError(
                 f"{self.source} has {n_there:,} rows, and {n_read:,} were read before: is it the same source?"
             )
+
+
+def _up_to_error(
+    first_rows: Callable[[int], Table], n_rows: int, schema: Schema, rows: RowColumns
+) -> Iterator[Examples]:
+    """The rows of a block before the first that cannot be used, then the error about it: wherever blocks are cut.
+
+    Args:
+        first_rows: Gives so many of the block's first rows.
+        n_rows: How many it has.
+        schema: The model's.
+        rows: The columns with weights, groups and times.
+    """
+
+    def fails(n: int) -> bool:
+        try:
+            arriving_examples(first_rows(n), schema, rows)
+        except DataError:
+            return True
+        return False
+
+    try:
+        examples = arriving_examples(first_rows(n_rows), schema, rows)
+    except DataError:
+        n_good = bisect_left(range(1, n_rows), True, key=fails)
+        if n_good:
+            yield arriving_examples(first_rows(n_good), schema, rows)
+        arriving_examples(first_rows(n_good + 1), schema, rows)
+        raise
+    yield examples
 
 
 def _part(examples: Examples, start: int, stop: int) -> Examples:

@@ -194,14 +194,16 @@ class SettledColumn:
         if self.kind == "text" and column.kind != "nested":
             return texts_of(column)
         if column.kind == self.kind or {column.kind, self.kind} == {"number", "boolean"}:
+            self.is_open = self.is_open and bool(column.missing().all())
             return column
         if column.missing().all():
             return self._missing(len(column.values))
         if self.may_be_text and column.kind != "nested":
             return texts_of(column)
         row = int((~column.missing()).argmax())
-        what = column.levels[0] if column.kind == "nested" else column.values[row].item()
-        self._refuse(what, row, place)
+        if column.kind == "nested":
+            self._refuse(None, row, place, column.levels[0])
+        self._refuse(column.values[row].item(), row, place)
 
     def _settle(self, levels: pl.Series) -> None:
         """Finds from the first text of all how such values are written."""
@@ -271,16 +273,16 @@ class SettledColumn:
         first = bisect_left(range(1, len(texts.levels)), True, key=lambda n: not fit(texts.levels.head(n)))
         self._refuse(texts.levels[first], int((texts.codes == first).argmax()), place)
 
-    def _refuse(self, value: object, row: int, place: Place) -> NoReturn:
-        """Raises the DataError about a value that is no number, date or truth value."""
+    def _refuse(self, value: object, row: int, place: Place, shown: str = "") -> NoReturn:
+        """Raises the DataError about a value that is no number, date or truth value; `shown` says what it is."""
         place = replace(place, target=self.is_target)
         if value == self.name:
             place.refuse(f"{place.row(row)} repeats the header: delete it")
-        if self.classes:
+        if self.classes and not shown:
             where = f"{place.source}: {place.column(self.name)}"
             class_numbers(np.array([value]), self.classes, source=where, row=lambda _: place.row(row))
         needed = {"date": "a date", "boolean": "true or false"}.get(self.kind, "a number")
-        shown = shortened(repr(value) if isinstance(value, str) else str(value))
+        shown = shown or shortened(repr(value) if isinstance(value, str) else str(value))
         where = f"{place.column(self.name)}, {place.row(row)}"
         place.refuse(f"{where} holds {shown} where {needed} is needed{self._hint(value)}")
 
