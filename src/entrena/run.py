@@ -32,6 +32,7 @@ from entrena.job import (
 from entrena.model import Model
 from entrena.recipe import Recipe, as_recipe
 from entrena.reporting.progress import ProgressBar
+from entrena.reporting.wording import size
 from entrena.results import check_scorable
 from entrena.storage import (
     HistoryWriter,
@@ -44,6 +45,7 @@ from entrena.training.checkpoint import Checkpoint
 from entrena.training.watching import OnLook, Progress, Watchers, as_watchers
 
 HEARTBEAT_SECONDS = 2.0
+TOLD_BYTES = 2**20  # of an optimizer's memory, from which on it is said before training
 
 
 def train(
@@ -194,6 +196,8 @@ def _resume(path: Path, data: Any, own: Mapping[str, Any], callbacks: Sequence[O
         if kind != "run":
             way = "entrena compare --resume" if kind == "comparison" else "population.train(resume=…)"
             raise RunError(f"'{directory.name}' is a {kind}, not a run: {way} goes on with it")
+        if "stream" in status:
+            raise RunError(f"run '{directory.name}' is a stream: train_stream(resume=…) goes on with it")
         if status.get("state") == "done":
             raise RunError(f"run '{directory.name}' is done: --from {directory.name} starts a new run from its weights")
         try:
@@ -250,6 +254,11 @@ def _train(
     callbacks: Sequence[OnLook],
 ) -> Run:
     """Trains, scores and saves; the directory is locked by the caller."""
+    if prepared.plan.optimizer_bytes >= TOLD_BYTES:
+        told = f"{prepared.recipe.training.optimizer.name} takes {size(prepared.plan.optimizer_bytes)} of memory"
+        for bar in callbacks:
+            if isinstance(bar, ProgressBar):
+                bar.say(told)
     if directory is None:
         with interrupt_as_flag() as interrupted:
             fitted = fit(prepared, Watchers(callbacks, None, interrupted), checkpoint)

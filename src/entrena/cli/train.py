@@ -29,7 +29,7 @@ from entrena.cli.output import listed, open_console, print_comparison, print_fac
 from entrena.cli.run_names import find_model, find_run
 from entrena.cli.train_stream import is_stream, refuse_options, train_stream
 from entrena.errors import UsageError
-from entrena.reporting.wording import count, duration, number
+from entrena.reporting.wording import count, duration, number, size
 
 if TYPE_CHECKING:
     from entrena.finished_run import Run
@@ -150,7 +150,7 @@ def train(
     tail -f clicks.csv | entrena train - --target buys --stream
     """
     given_to_stream = {"--warm-rows": warm_rows, "--classes": classes, "--look-rows": look_rows}
-    if not stream and any(value is not None for value in given_to_stream.values()):
+    if not stream and resume is None and any(value is not None for value in given_to_stream.values()):
         named = ", ".join(option for option, value in given_to_stream.items() if value is not None)
         raise UsageError(f"{named}: only a stream has it: add --stream")
     if mode is not None:
@@ -173,7 +173,7 @@ def train(
         share = 0.2 if test_fraction is None else test_fraction
         arguments: dict[str, Any] = {
             "recipe": read_recipe(
-                recipe, [*(settings or []), *(["refit=true"] if refit else [])], seed, start, runs_dir
+                recipe, [*(settings or []), *(["refit=true"] if refit else [])], seed, start, runs_dir, stream=stream
             ),
             "target": tuple(target) if target else None,
             "task": task,
@@ -205,7 +205,7 @@ def train(
             "--metric": metric,
         }
         began |= {"--test-fraction": test_fraction, "--name": name, "--no-save": no_save or None}
-        began |= {"--no-test": no_test or None, "--refit": refit or None}
+        began |= {"--no-test": no_test or None, "--refit": refit or None, **given_to_stream}
         given = [option for option, value in began.items() if value not in (None, [])]
         if given:
             raise UsageError(f"--resume goes on with the run as it began: leave out {', '.join(given)}")
@@ -246,7 +246,13 @@ def train(
 
 
 def read_recipe(
-    file: str | None, settings: list[str], seed: int | None, start: str | None = None, runs_dir: str = ""
+    file: str | None,
+    settings: list[str],
+    seed: int | None,
+    start: str | None = None,
+    runs_dir: str = "",
+    *,
+    stream: bool = False,
 ) -> Recipe:
     """The recipe file, else that of the model to start from, else the defaults; then what was set."""
     from entrena.recipe import Recipe, parse_assignments
@@ -262,8 +268,13 @@ def read_recipe(
         return Recipe.make(changes)
     from entrena.model import Model
 
+    known = Model.load(find_model(start, runs_dir)).recipe
+    if stream:
+        from entrena.stream_run import recipe_for_stream
+
+        return recipe_for_stream(known).change(changes)
     # A model that was trained again on all rows is a start like any other.
-    return Model.load(find_model(start, runs_dir)).recipe.change({"refit": False}).change(changes)
+    return known.change({"refit": False}).change(changes)
 
 
 def parse_classes(typed: str) -> list[str]:
@@ -340,19 +351,25 @@ def _print(run: Run) -> None:
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:
+    from entrena.training.optimizers import is_batch_only
+
     schema, network, facts, recipe = run.schema, run.model.network, run.model.facts, run.recipe
     classes = "" if schema.classes is None else f", {count(len(schema.classes), 'class')},"
     used = [f"{run.sizes[part]:,} {part}" for part in ("training", "validation", "test") if run.sizes[part]]
     sizes = " → ".join(f"{size:,}" for size in network.sizes)
     hidden = f", {recipe.network.activation}" if recipe.network.hidden else ""
     rate = f"{recipe.rate.schedule} rate {number(float(facts['learning_rate']))}"
+    shown = f"batches of {facts['batch_size']:,}, {rate}"
+    if is_batch_only(recipe.training.optimizer):
+        memory = facts["optimizer_bytes"]
+        shown = f"all {facts['batch_size']:,} rows in each update" + (f", {size(memory)}" if memory else "")
     told = [
         *data_facts(run.data, run.schema),
         ("task", f"{run.task} of {listed(schema.target_names)}{classes} from {count(len(schema.columns), 'column')}"),
         ("rows", ", ".join(used)),
         *repeated_facts(run.data),
         ("network", f"{sizes}{hidden}; {count(network.n_weights, 'weight')}"),
-        ("training", f"{recipe.training.optimizer}, batches of {facts['batch_size']:,}, {rate}, seed {facts['seed']}"),
+        ("training", f"{recipe.training.optimizer}, {shown}, seed {facts['seed']}"),
         ("end", f"{run.outcome.sentence} ({duration(run.seconds)})"),
     ]
     if facts.get("priors"):

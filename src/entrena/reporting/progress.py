@@ -57,6 +57,11 @@ class ProgressBar:
             self._print(progress)
             self._next = now + LINE_SECONDS
 
+    def say(self, line: str) -> None:
+        """A line before the first look."""
+        self._stream.write(line + "\n")
+        self._stream.flush()
+
     def close(self) -> None:
         """Shows the last look and leaves the line."""
         if self._last is None:

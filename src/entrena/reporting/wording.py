@@ -137,6 +137,19 @@ def count(n: int, thing: str) -> str:
     return f"{n:,} {thing}" + ("" if n == 1 else "es" if thing.endswith("s") else "s")
 
 
+def size(n_bytes: int) -> str:
+    """A size of memory.
+
+    >>> size(3 * 2**30), size(180 * 2**20), size(5000)
+    ('3.0 GiB', '180 MiB', '4.9 KiB')
+    """
+    for power, unit in ((30, "GiB"), (20, "MiB")):
+        if n_bytes >= 2**power:
+            value = n_bytes / 2**power
+            return f"{value:.1f} {unit}" if value < 10 else f"{value:,.0f} {unit}"
+    return f"{n_bytes / 2**10:.1f} KiB"
+
+
 def duration(seconds: float | None) -> str:
     """A time span as people say it.
 

@@ -54,9 +54,9 @@ def relative_probabilities(losses: np.ndarray, *, exponent: float, floor: float,
     Without the cap, λ is (1 − floor) over the mean of loss^exponent. What the cap takes from some goes to the others,
     in proportion to their loss^exponent, or evenly where that is 0 for all of them.
 
-    A row that was never shown, NaN, counts with the mean of the known losses. A loss of +∞ counts as the greatest
-    finite one; if some are negative, as a likelihood's can be, all are taken from the least one up. Where all losses
-    are alike, 0 or unknown, all rows are.
+    A row that was never shown, NaN, counts with the mean of the finite losses, +∞ as the greatest of them. If some are
+    negative, as a likelihood's can be, all are taken from the least one up. Where all losses are alike, 0 or unknown,
+    all rows are.
 
     Args:
         losses: [N] the loss of each row when it was last shown, NaN where it was not.
@@ -82,23 +82,26 @@ def relative_probabilities(losses: np.ndarray, *, exponent: float, floor: float,
 
 
 def _hardness(losses: np.ndarray) -> np.ndarray:
-    """The losses in a new array, scaled to 0 … 1, so that no power overflows."""
+    """The losses in a new array, scaled to 0 … 1, so that no power overflows; all 0 where they do not differ from 0."""
     values = np.array(losses, np.float64)
     finite = np.isfinite(values)
-    if not finite.all():
-        if not finite.any():
-            return np.ones(len(values))
-        known = values[finite]
-        np.clip(values, known.min(), known.max(), out=values)  # NaN stays
-    greatest, lowest = np.nanmax(values), np.nanmin(values)
-    if lowest < 0:
-        values /= max(greatest, -lowest)  # first, for the difference of two great ones may overflow
-        values -= np.nanmin(values)
-        greatest = np.nanmax(values)
-    if greatest > 0:
-        values /= greatest
-    if not finite.all():
-        values[np.isnan(values)] = np.nanmean(values)
+    all_finite = bool(finite.all())
+    known = values if all_finite else values[finite]
+    if not len(known):
+        return np.zeros(len(values))
+    lowest, greatest = known.min(), known.max()
+    scale = max(greatest, -lowest)
+    base = min(lowest / scale, 0.0) if scale > 0 else 0.0  # scaled first: the difference of two great ones may overflow
+    width = greatest / scale - base if scale > 0 else 0.0
+    if width == 0:
+        return np.zeros(len(values))
+    if not all_finite:
+        np.copyto(values, (known / scale).mean() * scale, where=np.isnan(values))
+        np.clip(values, lowest, greatest, out=values)
+    values /= scale
+    if base < 0:
+        values -= base
+        values /= width
     return values
 
 

@@ -88,7 +88,13 @@ ORDERS = Registry(
             "arXiv:1511.06343 (2015); Katharopoulos & Fleuret, arXiv:1803.00942 (2018)",
             settings=(
                 Setting("exponent", 1.0, "how much the loss counts; 0: not at all", low=0),
-                Setting("floor", 0.2, "the share of the probability that is the same for all examples", 0, 1),
+                Setting(
+                    "floor",
+                    0.2,
+                    "the share of the probability that is equal for all; 0: those of loss 0 are not drawn",
+                    0,
+                    1,
+                ),
                 Setting("cap", 10.0, "the most that one example may have of the uniform probability", low=1),
                 Setting("importance_weights", False, "whether weights 1/(N·p_i) keep the gradient unbiased"),
             ),

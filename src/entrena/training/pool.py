@@ -33,7 +33,7 @@ class Pool:
         """The positions in `rows` of each class."""
         assert self.classes is not None  # an order that needs classes is refused where there are none
         counts = np.bincount(self.classes)
-        # NumPy sorts numbers of 8 and 16 bits by counting, three times as fast as wider ones.
+        # NumPy sorts numbers of 8 and 16 bits by counting, several times as fast as wider ones.
         narrow = self.classes.astype(np.min_scalar_type(len(counts)), copy=False)
         positions = np.argsort(narrow, kind="stable")
         present = np.flatnonzero(counts)
