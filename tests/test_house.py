@@ -119,7 +119,7 @@ def test_importing_entrena_imports_nothing_heavy(command: str) -> None:
 
 
 def test_the_public_names_are_there() -> None:
-    for name in ("NetworkClassifier", "NetworkRegressor", "Recipe", "train", "load"):
+    for name in ("NetworkClassifier", "NetworkRegressor", "Recipe", "train", "train_stream", "load"):
         assert name in entrena.__all__
         assert name in dir(entrena)
         assert getattr(entrena, name).__name__ == name

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from entrena.finished_run import Run as Run
     from entrena.recipe import Recipe as Recipe
     from entrena.run import train as train
+    from entrena.stream_run import train_stream as train_stream
 
 __version__ = "0.1.0"
 
@@ -29,6 +30,7 @@ _HOME = {
     "Run": "entrena.finished_run",
     "load": "entrena.estimators",
     "train": "entrena.run",
+    "train_stream": "entrena.stream_run",
 }
 
 __all__ = [
@@ -41,6 +43,7 @@ __all__ = [
     "__version__",
     "load",
     "train",
+    "train_stream",
 ]
 
 

@@ -35,7 +35,8 @@ class Run:
         recipe: The choices.
         schema: Columns, targets, task, classes.
         model: The trained model.
-        history: A record for each epoch: epoch, update, loss, penalty, validation_loss, score, learning_rate, seconds.
+        history: A record for each epoch: epoch, update, loss, penalty, validation_loss, score, learning_rate, seconds;
+            of a stream for each look, the last 10,000.
         outcome: How the run ended, as data and as a sentence.
         validation: Scores on the validation rows, or None without any.
         test: Scores on the test rows, or None without any.

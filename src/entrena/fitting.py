@@ -160,7 +160,7 @@ def prepare(recipe: Recipe, schema: Schema, parts: Parts, *, start: Model | None
         validation = _validation_part(recipe, schema, parts, preprocessor, coder, output, dtype)
     network, plan = _planned(recipe, output, loss, preprocessor, training, validation)
     if start is not None:
-        _check_start(start, recipe, network)
+        check_start(start, recipe, network)
     first = None if start is None else _with_dtype(start, dtype)
     raw = examples.targets, examples.weight
     return Prepared(
@@ -407,7 +407,7 @@ def _with_dtype(model: Model, dtype: str) -> Any:
     return tuple({name: array.astype(dtype) for name, array in layer.items()} for layer in model.params)
 
 
-def _check_start(start: Model, recipe: Recipe, network: Network) -> None:
+def check_start(start: Model, recipe: Recipe, network: Network) -> None:
     """Weights mean something only in their own network, behind their own preprocessing.
 
     Raises:
@@ -445,5 +445,6 @@ def _facts(training: Training, prepared: Prepared) -> Mapping[str, Any]:
         "learning_rate": plan.learning_rate,
         "program": training.form,
         "seed": plan.seed,
+        "optimizer_bytes": plan.optimizer_bytes,
         "priors": priors(plan.order, prepared.training.classes),
     }

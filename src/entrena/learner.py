@@ -15,6 +15,7 @@ import numpy as np
 
 from entrena.data import Examples, Schema
 from entrena.errors import DataError, Problem, RecipeError, RunError
+from entrena.fitting import check_start
 from entrena.model import Model
 from entrena.network import Network
 from entrena.preprocessing import (
@@ -56,6 +57,12 @@ class TestedRows:
     def losses(self) -> np.ndarray:
         """[rows] as the network learns them."""
         return self.tested.losses
+
+    @property
+    def reported_losses(self) -> np.ndarray:
+        """[rows] float64 in the target's unit, as known before each row; of several relative to their variances."""
+        losses = self.tested.losses.astype(float)
+        return losses * np.square(self.scale[:, 0]) if self.scale.shape[1] == 1 else losses
 
     @property
     def z(self) -> np.ndarray:
@@ -134,9 +141,12 @@ class Learner:
 
         Raises:
             RecipeError: A choice of the recipe has no meaning in a stream.
+            RunError: The recipe asks for another network or preprocessing than the model's.
         """
         recipe = model.recipe if recipe is None else recipe
         check_streamable(recipe)
+        output, _ = resolve(recipe, model.schema)
+        check_start(model, recipe, make_network(recipe, output, model.preprocessor, n_outputs(model.schema, output)))
         targets = RunningTargets.fixed(model.coder)
         return cls._of(recipe, model.schema, model.preprocessor, targets, start=model.params)
 
@@ -170,25 +180,30 @@ class Learner:
         return cls(recipe, schema, network, inputs, targets, Stream(network, plan, start, n_updates), n_rows)
 
     def with_recipe(self, recipe: Recipe) -> Learner:
-        """The same learner with other choices of how far the weights move from here on.
+        """The same learner with other choices of how the weights move from here on; its seed stays.
 
         Raises:
             RecipeError: A choice would need another network, other inputs or another memory of the optimizer.
         """
         check_streamable(recipe)
+        fixed = [
+            Problem(f"{section}.{name}", "cannot change within a stream: call fit, or begin with a clone")
+            for section in ("inputs", "targets", "network")
+            for name in type(getattr(recipe, section)).model_fields
+            if getattr(getattr(recipe, section), name) != getattr(getattr(self.recipe, section), name)
+        ]
+        if recipe.training.precision != self.recipe.training.precision:
+            fixed.append(Problem("training.precision", "cannot change within a stream: the weights have theirs"))
+        if fixed:
+            raise RecipeError(fixed)
+        recipe = recipe.change({"random_state": self.recipe.random_state})
         other = Learner._of(
             recipe, self.schema, self.inputs, self.targets, self.stream.state, self.stream.n_updates, self.n_rows
         )
         mine, theirs = self.stream.plan.structure, other.stream.plan.structure
-        fixed = [
-            Problem(name, "cannot change within a stream: call fit, or begin with a clone")
-            for name in ("inputs", "targets", "network")
-            if getattr(recipe, name) != getattr(self.recipe, name)
-        ]
         if (mine.optimizer, mine.momentum) != (theirs.optimizer, theirs.momentum):
-            fixed.append(Problem("training.optimizer", "has a memory of its own: it cannot change within a stream"))
-        if fixed:
-            raise RecipeError(fixed)
+            said = "has a memory of its own: it cannot change within a stream"
+            raise RecipeError([Problem("training.optimizer", said)])
         return other
 
     @property
@@ -236,9 +251,10 @@ class Learner:
         if isinstance(self.inputs, RunningInputs):
             rows, inputs = self.inputs.transform_rows(X, dtype, weight)
         else:
-            rows, inputs = ((X - self.inputs.shift) / self.inputs.scale).astype(dtype), self.inputs
-        if not np.isfinite(rows).all():
-            raise DataError(f"X: a number is beyond the range of {dtype} after scaling")
+            with np.errstate(over="ignore"):
+                rows, inputs = ((X - self.inputs.shift) / self.inputs.scale).astype(dtype), self.inputs
+            if not np.isfinite(rows).all():
+                raise DataError(f"X: a number is beyond the range of {dtype} after scaling")
         return self._learn(rows, inputs, targets, weight, numbered=True)
 
     def _learn(
@@ -324,7 +340,7 @@ def restored(model: Model, arrays: Mapping[str, np.ndarray], record: Mapping[str
         n = model.preprocessor.n_dense
         raw = replace(model.preprocessor, shift=np.zeros(n), scale=np.ones(n))
         inputs = RunningInputs(raw, moments("inputs"))
-    targets = RunningTargets(model.coder, moments("targets"), runs=bool(record["targets_run"]))
+    targets = RunningTargets.of_moments(model.coder, moments("targets"), runs=bool(record["targets_run"]))
     blank = Learner._of(model.recipe, model.schema, inputs, targets)
 
     def leaf(path: Any, like: Any) -> np.ndarray:

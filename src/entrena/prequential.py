@@ -18,6 +18,9 @@ from entrena.model import main_score, probabilities
 from entrena.preprocessing import RunningMoments
 from entrena.recipe import Recipe
 from entrena.training import scores
+from entrena.training.class_scores import LEAST_PROBABILITY
+
+OF_A_ROW = ("truth", "predicted", "losses", "weight")
 
 
 class Prequential:
@@ -32,9 +35,9 @@ class Prequential:
     def __init__(self, recipe: Recipe, schema: Schema, output: str) -> None:
         self._schema, self._output = schema, output
         self._scoring = main_score(recipe, schema)
-        self.weight = self._loss = self._hits = 0.0
         n = 0 if schema.classes is not None else len(schema.target_names)
-        self._squares, self._sizes = np.zeros(n), np.zeros(n)
+        # Σw; then Σw·hit and Σw·(−ln p) of classes, or Σw·error² and Σw·|error| of each target.
+        self._sums = np.zeros(1 + (2 * n or 2))
         self._targets = RunningMoments.none(n)
         self._window: list[tuple[np.ndarray, ...]] = []
 
@@ -57,14 +60,17 @@ class Prequential:
         weight = np.ones(len(losses)) if weight is None else weight
         if self._schema.classes is not None:
             predicted = probabilities(self._output, predicted)
-            self._hits += float(weight @ (predicted.argmax(axis=1) == truth))
+            of_truth = np.maximum(predicted[np.arange(len(truth)), truth], LEAST_PROBABILITY)
+            hits = predicted.argmax(axis=1) == truth
+            values = np.stack([hits, -np.log(of_truth)], axis=1)
         else:
             away = predicted - truth
-            self._squares = self._squares + weight @ np.square(away)
-            self._sizes = self._sizes + weight @ np.abs(away)
+            with np.errstate(over="ignore"):
+                values = np.concatenate([np.square(away), np.abs(away)], axis=1)
             self._targets = self._targets.after(np.asarray(truth, float), weight)[2]
-        self.weight += float(weight.sum())
-        self._loss += float(weight @ losses.astype(float))
+        # One row after the other, so that it does not matter how many come at once.
+        rows = weight[:, None] * np.concatenate([np.ones((len(values), 1)), values], axis=1)
+        self._sums = np.add.accumulate(np.concatenate([self._sums[None], rows]))[-1]
         self._window.append((truth, predicted, losses, weight))
 
     def look(self) -> tuple[float, float]:
@@ -81,39 +87,33 @@ class Prequential:
 
     def overall(self) -> dict[str, float]:
         """The scores of all rows so far: accuracy and log loss, or R², RMSE and MAE (means over several outputs)."""
-        if self.weight == 0:
+        weight, *sums = self._sums
+        if weight == 0:
             return {}
+        means = np.array(sums) / weight
         if self._schema.classes is not None:
-            return {"accuracy": self._hits / self.weight, "log_loss": self._loss / self.weight}
+            return {"accuracy": float(means[0]), "log_loss": float(means[1])}
+        squares, sizes = np.split(means, 2)
         variance = np.square(self._targets.deviation)
-        errors = self._squares / self.weight
         with np.errstate(divide="ignore", invalid="ignore"):
-            r2 = np.where(variance > 0, 1 - errors / variance, np.nan)
-        return {
-            "r2": float(r2.mean()),
-            "rmse": float(np.sqrt(errors).mean()),
-            "mae": float((self._sizes / self.weight).mean()),
-        }
+            r2 = np.where(variance > 0, 1 - squares / variance, np.nan)
+        return {"r2": float(r2.mean()), "rmse": float(np.sqrt(squares).mean()), "mae": float(sizes.mean())}
 
     def to_parts(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Arrays and plain numbers, from which `restore` goes on."""
-        arrays = {"squares": self._squares, "sizes": self._sizes}
+        arrays = {"sums": self._sums}
         arrays |= {f"targets.{name}": getattr(self._targets, name) for name in ("first", "total", "squares")}
         if self._window:
-            names = ("truth", "predicted", "losses", "weight")
-            arrays |= {f"window.{name}": part for name, part in zip(names, self._joined(), strict=True)}
-        record = {"weight": self.weight, "loss": self._loss, "hits": self._hits, "targets": self._targets.weight}
-        return arrays, record
+            arrays |= {f"window.{name}": part for name, part in zip(OF_A_ROW, self._joined(), strict=True)}
+        return arrays, {"targets": self._targets.weight}
 
     def restore(self, arrays: Mapping[str, np.ndarray], record: Mapping[str, Any]) -> None:
         """Goes on from what `to_parts` made."""
-        self.weight, self._loss, self._hits = (float(record[name]) for name in ("weight", "loss", "hits"))
-        self._squares, self._sizes = arrays["squares"], arrays["sizes"]
+        self._sums = arrays["sums"]
         moments = (arrays[f"targets.{name}"] for name in ("first", "total", "squares"))
         self._targets = RunningMoments(float(record["targets"]), *moments)
         if "window.truth" in arrays:
-            names = ("truth", "predicted", "losses", "weight")
-            self._window = [tuple(arrays[f"window.{name}"] for name in names)]
+            self._window = [tuple(arrays[f"window.{name}"] for name in OF_A_ROW)]
 
     def _joined(self) -> tuple[np.ndarray, ...]:
         return tuple(np.concatenate(parts) for parts in zip(*self._window, strict=True))

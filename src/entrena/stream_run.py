@@ -1,63 +1,33 @@
 """A run over rows as they come: `train_stream()`, and going on with a stream that was stopped.
 
-    for each block of rows:   test them, learn them           in their sequence, an update for each row
-                              every `look_rows` rows → history, callbacks
-                              now and then → checkpoint, model
+first rows → what the columns are → a learner, which follows the stream to its end
 
 Memory holds the rows that were looked at ahead and one block, however long the stream is.
 """
 
 from __future__ import annotations
 
-import contextlib
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from time import monotonic
 from time import time as clock
 from typing import Any
-
-import numpy as np
 
 from entrena.data import EMBEDDED, Examples, ReadOptions, RowStream, Schema, infer_schema
 from entrena.data.files import STANDARD_INPUT
 from entrena.data.schema import Label
-from entrena.diagnosis import Finding, diverged
 from entrena.errors import DataError, RunError, UsageError
-from entrena.finished_run import Run, save_run
+from entrena.finished_run import Run
+from entrena.following import LOOK_ROWS, Following, StreamOptions
 from entrena.interrupt import interrupt_as_flag
-from entrena.job import Job, make_job, typed
-from entrena.learner import Learner, restored
-from entrena.model import Model, true_values
-from entrena.prequential import Prequential
+from entrena.job import Job, absolute, make_job, typed
+from entrena.learner import Learner, check_streamable, restored
+from entrena.model import Model
 from entrena.recipe import Recipe, as_recipe
-from entrena.registry import Choice
-from entrena.reporting.stream_bar import StreamBar
-from entrena.storage import HistoryWriter, RunDirectory, load_checkpoint, read_history, save_checkpoint
-from entrena.training.optimizers import own_default
-from entrena.training.stopping import Outcome
-from entrena.training.watching import OnLook, Progress, as_watchers
+from entrena.storage import RunDirectory, load_checkpoint
+from entrena.training.watching import OnLook, as_watchers
 
-LOOK_ROWS = 1_000
 FIRST_ROWS = 1_000  # by which the columns and classes are known, where no warm rows are asked for
-CHECKPOINT_SECONDS = 10.0
-HEARTBEAT_SECONDS = 2.0
-
-
-@dataclass(frozen=True)
-class StreamOptions:
-    """What a stream needs to be told again when it goes on; a part of the run's `status.json`.
-
-    Attributes:
-        look_rows: Rows between two looks.
-        warm_rows: The first rows whose means and deviations stay; None: they run.
-        classes: All labels that will come, as texts; empty: those of the first rows.
-    """
-
-    look_rows: int = LOOK_ROWS
-    warm_rows: int | None = None
-    classes: tuple[str, ...] = ()
 
 
 def train_stream(
@@ -99,7 +69,7 @@ def train_stream(
         options: How a text is written, where that is not to be found from its first rows.
         from_run: A run or model whose weights and preprocessing are the start.
         resume: A stream that was stopped or came to its end: goes on after the last row that it learned. A file is
-            read from that row on; the standard input has to bring the rows that follow.
+            read from that row on; the standard input, or other data, has to bring the rows that follow.
         callbacks: Functions called with a `Progress` at each look; the answer "stop" ends the run.
         runs_dir: Where run directories are made.
         name: The last part of the run's name; None: the data's.
@@ -114,16 +84,21 @@ def train_stream(
     """
     watchers = as_watchers(callbacks)
     if resume is not None:
+        given: dict[str, Any] = {"recipe": recipe, "target": target, "task": task, "roles": roles, "weight": weight}
+        given |= {"classes": classes or None, "warm_rows": warm_rows, "options": options, "from_run": from_run}
+        wrong = [argument for argument, value in {**given, "name": name}.items() if value is not None]
+        if wrong:
+            raise UsageError(f"resume goes on with the run's own choices: leave out {', '.join(wrong)}")
         return _resume(Path(resume), data, watchers, verbose=verbose)
     if data is None:
         raise UsageError("no data: give the path of a file, - for the standard input, or the name of an embedded set")
-    for given, value in (("look_rows", look_rows), ("warm_rows", warm_rows)):
+    for argument, value in (("look_rows", look_rows), ("warm_rows", warm_rows)):
         if value is not None and value < 1:
-            raise UsageError(f"{given}: {value} is not allowed: at least 1")
+            raise UsageError(f"{argument}: {value} is not allowed: at least 1")
     start = None if from_run is None else Model.load(from_run)
     if start is not None and (warm_rows is not None or classes or roles or task is not None):
         raise UsageError("from_run takes the model's columns and statistics: leave out warm_rows, classes, roles, task")
-    chosen = _online(as_recipe(recipe, Recipe() if start is None else _as_stream(start.recipe)))
+    chosen = _online(as_recipe(recipe, Recipe() if start is None else recipe_for_stream(start.recipe)))
     job = make_job(
         data if isinstance(data, str | Path) else STANDARD_INPUT,
         target=target,
@@ -135,13 +110,14 @@ def train_stream(
         metrics=(),
         own={},
     )
+    check_streamable(chosen)  # before the first rows are waited for
     told = StreamOptions(look_rows, warm_rows, tuple(str(label) for label in classes))
-    with interrupt_as_flag() as interrupted, _opened(data, job, start) as source:
+    with interrupt_as_flag() as interrupted, _opened(data, job, start, classes) as source:
         if start is not None:
             learner = Learner.of_model(start, chosen)
         else:
             learner = _begun(chosen, job, told, source, interrupted, classes)
-        follow = _Follow(learner, told, watchers, interrupted, source, verbose=verbose)
+        follow = Following(learner, told, watchers, interrupted, source, verbose=verbose)
         if not save:
             return follow.run(None, 0)
         directory = RunDirectory.create(runs_dir, name or Path(source.source).stem or "stream")
@@ -152,11 +128,13 @@ def train_stream(
             return follow.run(directory, 0)
 
 
-def _as_stream(recipe: Recipe) -> Recipe:
-    """The recipe of a model, for a stream: what only a pass over all rows knows is left out."""
+def recipe_for_stream(recipe: Recipe) -> Recipe:
+    """The recipe of a model, for a stream that begins with it: what only a pass over all rows knows is left out."""
     plain: dict[str, Any] = {"refit": False, "calibration": "none", "early_stopping": "auto", "order": "shuffled"}
     usual = Recipe()
     plain |= {"schedule": usual.rate.schedule.to_plain(), "batch_size": "auto", "mode": "online"}
+    if recipe.targets.class_weight == "balanced":
+        plain["class_weight"] = None
     return recipe.change(plain)
 
 
@@ -167,7 +145,7 @@ def _online(recipe: Recipe) -> Recipe:
     return recipe.change({"mode": "online"})
 
 
-def _opened(data: Any, job: Job, start: Model | None) -> RowStream:
+def _opened(data: Any, job: Job, start: Model | None, classes: Sequence[Any] = ()) -> RowStream:
     target = job.target
     if target is None and isinstance(data, str) and data in EMBEDDED:
         target = EMBEDDED[data].load().target_names
@@ -177,6 +155,8 @@ def _opened(data: Any, job: Job, start: Model | None) -> RowStream:
         raise UsageError("which column is to be predicted? say --target NAME (in Python target=NAME)")
     texts = {column for column, role in job.roles.items() if role == "category"}
     texts |= set() if start is None else start.schema.text_columns
+    if any(isinstance(_as_number(str(label)), str) for label in classes):
+        texts |= set(target)  # the first rows may show numbers only
     return RowStream.open(
         data,
         target=target,
@@ -196,7 +176,14 @@ def _begun(
     classes: Sequence[Any],
 ) -> Learner:
     """A learner for the columns that the first rows show."""
-    first = source.ahead(told.warm_rows or FIRST_ROWS, stop=interrupted)
+    try:
+        first = source.ahead(told.warm_rows or FIRST_ROWS, stop=interrupted)
+    except DataError:
+        if interrupted():
+            raise KeyboardInterrupt from None
+        raise
+    if interrupted():
+        raise KeyboardInterrupt("interrupted before the first rows were there: nothing was learned")
     if told.warm_rows is not None and first.n_rows + first.n_without_target < told.warm_rows:
         raise DataError(f"{source.source} has {first.n_rows:,} rows, and warm_rows asks for {told.warm_rows:,}")
     schema = _with_classes(first, job.task, classes)
@@ -242,224 +229,28 @@ def _resume(path: Path, data: Any, watchers: tuple[OnLook, ...], *, verbose: boo
             raise RunError(f"run '{directory.name}' has learned no row yet: start it anew")
         arrays, record = saved
         learner = restored(Model.load(directory.model_path), arrays, record)
-        source_is_file = job.from_file and data in (None, job.data)
-        given = job.data if data is None else data
         if not job.from_file and data is None:
             raise UsageError(
                 f"run '{directory.name}' learned from the standard input: bring it the rows that follow, "
                 f"as in … | entrena train - --resume {directory.name}"
             )
-        with interrupt_as_flag() as interrupted, _opened(given, job, learner.model()) as source:
-            follow = _Follow(learner, told, watchers, interrupted, source, verbose=verbose)
+        is_own_file = job.from_file and (data is None or (isinstance(data, str | Path) and absolute(data) == job.data))
+        with (
+            interrupt_as_flag() as interrupted,
+            _opened(job.data if data is None else data, job, learner.model()) as source,
+        ):
+            if is_own_file and told.warm_rows is not None:
+                source.ahead(told.warm_rows, stop=interrupted)  # they said how the file is written
+            follow = Following(
+                learner,
+                told,
+                watchers,
+                interrupted,
+                source,
+                verbose=verbose,
+                is_elsewhere=job.from_file and not is_own_file,
+            )
             follow.restore(arrays, record)
             with directory.telling_failure():
                 directory.write_status({"state": "running", "error": None})
-                return follow.run(directory, int(record["n_taken"]) if source_is_file else 0)
-
-
-class _Follow:
-    """Follows a stream: tests and learns its rows, looks, and keeps what was learned."""
-
-    def __init__(
-        self,
-        learner: Learner,
-        told: StreamOptions,
-        watchers: tuple[OnLook, ...],
-        interrupted: Callable[[], bool],
-        source: RowStream,
-        *,
-        verbose: bool,
-    ) -> None:
-        self.learner, self.told, self.watchers = learner, told, watchers
-        self.interrupted, self.source, self.verbose = interrupted, source, verbose
-        self.scores = Prequential(learner.recipe, learner.schema, learner.network.output)
-        self.history: list[dict[str, Any]] = []
-        self.n_looks = self.n_without_target = self.n_taken = 0
-        self.seconds_before = 0.0
-        self.started = monotonic()
-        self.ended: Outcome | None = None
-        self.findings: tuple[Finding, ...] = ()
-
-    @property
-    def seconds(self) -> float:
-        """Time of the stream so far, waiting included."""
-        return self.seconds_before + monotonic() - self.started
-
-    def restore(self, arrays: Mapping[str, np.ndarray], record: Mapping[str, Any]) -> None:
-        """Goes on where `checkpoint` stopped."""
-        under = {name.removeprefix("scores."): each for name, each in arrays.items() if name.startswith("scores.")}
-        self.scores.restore(under, record["scores"])
-        self.n_looks, self.n_taken = int(record["n_looks"]), int(record["n_taken"])
-        self.n_without_target, self.seconds_before = int(record["n_without_target"]), float(record["seconds"])
-
-    def run(self, directory: RunDirectory | None, skip: int) -> Run:
-        """Learns all rows that come.
-
-        Args:
-            directory: Where history, checkpoints and the model go, or None.
-            skip: Rows of the source that were learned before.
-        """
-        with contextlib.ExitStack() as stack:
-            bar = stack.enter_context(StreamBar()) if self.verbose else None
-            writer = None
-            if directory is not None:
-                writer = stack.enter_context(HistoryWriter(directory.history_path))
-                writer.truncate_to(self.n_looks)
-                self._save(directory)
-            try:
-                self._follow(directory, writer, bar, skip)
-            except BaseException:
-                if directory is not None:  # whatever is wrong with a row, what was learned before it is kept
-                    self._save(directory, writer)
-                raise
-            if directory is not None:
-                self._save(directory, writer)
-        run = self._finished(directory)
-        if directory is not None:
-            save_run(run, directory)
-        return run
-
-    def _follow(
-        self, directory: RunDirectory | None, writer: HistoryWriter | None, bar: StreamBar | None, skip: int
-    ) -> None:
-        next_save = monotonic() + CHECKPOINT_SECONDS
-        next_beat = 0.0
-        taken, left_out = self.n_taken - skip, self.n_without_target
-        for block in self.source.blocks(self.learner.schema, skip=skip, stop=self.interrupted):
-            for part in self._cut(block):
-                self._learn(part)
-                if not self.has_diverged and self.scores.n_in_window >= self.told.look_rows:
-                    self._look(writer)
-                if self.has_diverged:
-                    break
-            self.n_taken = taken + self.source.n_rows
-            self.n_without_target = left_out + self.source.n_without_target
-            if bar is not None:
-                bar.show(self.learner.n_rows, self.seconds, self.scores.overall())
-            now = monotonic()
-            limit = self.learner.recipe.training.max_seconds
-            if self.ended is None and limit is not None and self.seconds >= limit:
-                self.ended = Outcome("out_of_time", f"{self._rows} were learned: max_seconds was reached.")
-            if self.ended is not None or self.interrupted():
-                break
-            if directory is not None and now >= next_save:
-                self._save(directory, writer)
-                next_save = monotonic() + max(CHECKPOINT_SECONDS, 100 * (monotonic() - now))
-            if directory is not None and now >= next_beat:
-                directory.heartbeat()
-                next_beat = now + HEARTBEAT_SECONDS
-        if self.ended is None and self.interrupted():
-            self.ended = Outcome("interrupted", f"Interrupted after {self._rows}.")
-
-    @property
-    def has_diverged(self) -> bool:
-        """Whether a loss was no number."""
-        return self.ended is not None and self.ended.name == "diverged"
-
-    @property
-    def _rows(self) -> str:
-        n = self.learner.n_rows
-        return f"{n:,} row{'' if n == 1 else 's'}"
-
-    def _cut(self, block: Examples) -> Iterator[Examples]:
-        """The rows of a block that count, up to the looks: where blocks are cut changes nothing."""
-        if block.weight is not None and np.any(block.weight == 0):
-            block = block.take(np.flatnonzero(block.weight))
-        at = 0
-        while at < block.n_rows:
-            n = min(block.n_rows - at, self.told.look_rows - self.scores.n_in_window)
-            yield block if n == block.n_rows else block.take(np.arange(at, at + n))
-            at += n
-
-    def _learn(self, part: Examples) -> None:
-        learner = self.learner
-        before = learner.stream.state, learner.stream.n_updates, learner.inputs, learner.targets, learner.n_rows
-        tested = learner.learn(part)
-        losses = tested.losses
-        if not np.isfinite(losses).all():
-            # The weights go back to where they stood before these rows.
-            learner.stream.state, learner.stream.n_updates, learner.inputs, learner.targets, learner.n_rows = before
-            self._diverge(int(np.argmin(np.isfinite(losses))))
-            return
-        assert part.targets is not None
-        truth = true_values(learner.schema, part.targets, part.source)
-        predicted = tested.z if learner.schema.classes is not None else tested.numbers
-        self.scores.add(truth, predicted, losses * self._loss_unit(tested.scale), part.weight)
-
-    def _loss_unit(self, scale: np.ndarray) -> np.ndarray:
-        """[rows] or 1: from the network's squared error to the target's unit, as known before each row."""
-        one_number = self.learner.schema.classes is None and scale.shape[1] == 1
-        return np.square(scale[:, 0]) if one_number else np.ones(1)
-
-    def _diverge(self, row: int) -> None:
-        learner, plan = self.learner, self.learner.stream.plan
-        n = learner.n_rows + row
-        sentence = f"Diverged at row {n:,} of the stream: the loss is no number. The weights of row "
-        sentence += f"{learner.n_rows:,} are kept."
-        self.ended = Outcome("diverged", sentence)
-        self.findings = diverged(
-            sentence,
-            1,
-            learning_rate=plan.learning_rate,
-            usual_rate=(own_default(Choice(plan.structure.optimizer), "learning_rate") or plan.learning_rate) / 10,
-            weight_decay=plan.optimizer_settings.get("weight_decay", 0.0),
-        )
-
-    def _look(self, writer: HistoryWriter | None) -> None:
-        loss, score = self.scores.look()
-        self.n_looks += 1
-        progress = Progress(
-            epoch=self.n_looks,
-            n_epochs=self.n_looks,
-            update=self.learner.stream.n_updates,
-            loss=loss,
-            penalty=0.0,
-            validation_loss=None,
-            score=None if math.isnan(score) else score,
-            learning_rate=self.learner.stream.plan.learning_rate,
-            seconds=self.seconds,
-            score_name=self.scores.score_name,
-        )
-        if writer is not None:
-            writer.append(progress.record())
-        else:
-            self.history.append(progress.record())
-        if "stop" in [on_look(progress) for on_look in self.watchers]:
-            # The rest of the block at hand is learned still: its rows are taken from the source already.
-            self.ended = Outcome("stopped_by_callback", f"Stopped by a callback after {self._rows}.")
-
-    def _save(self, directory: RunDirectory, writer: HistoryWriter | None = None) -> None:
-        """A checkpoint, and the model as it is now."""
-        if writer is not None:
-            writer.flush(durable=True)
-        arrays, record = self.learner.to_parts()
-        score_arrays, score_record = self.scores.to_parts()
-        arrays |= {f"scores.{name}": each for name, each in score_arrays.items()}
-        own = {"scores": score_record, "n_looks": self.n_looks, "n_taken": self.n_taken}
-        own |= {"n_without_target": self.n_without_target, "seconds": self.seconds}
-        self._model().save(directory.model_path)
-        save_checkpoint(directory.checkpoint_path, arrays, {**record, **own})
-
-    def _model(self) -> Model:
-        outcome = self.ended or Outcome("end_of_stream", f"All {self._rows} of the stream were learned.")
-        facts: dict[str, Any] = {"outcome": outcome.name, "sentence": outcome.sentence, "seconds": self.seconds}
-        running = self.told.warm_rows is None and self.learner.recipe is not None
-        facts |= {"prequential": self.scores.overall(), "looks": self.n_looks, "running_statistics": running}
-        return self.learner.model(facts)
-
-    def _finished(self, directory: RunDirectory | None) -> Run:
-        model = self._model()
-        outcome = Outcome(model.facts["outcome"], model.facts["sentence"])
-        sizes = {"training": self.learner.n_rows, "validation": 0, "test": 0}
-        data = {"source": self.source.source, "read": "", "rows_without_target": self.n_without_target}
-        data |= {"rows_of_weight_0": 0, "shared_groups": {}, "repeated": {}}
-        facts = {**model.facts, "validation": None, "test": None, "sizes": sizes, "data": data, "comparison": None}
-        model = replace(model, facts=facts)
-        history: tuple[Mapping[str, Any], ...] = tuple(self.history)
-        path = None
-        if directory is not None:
-            history, path = tuple(read_history(directory.history_path)), directory.path
-        told = None, None, None, sizes, data
-        return Run(
-            path, model.recipe, model.schema, model, history, outcome, *told, self.findings, self.scores.overall()
-        )
+                return follow.run(directory, follow.n_taken if is_own_file else 0)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entrena.errors import RunError, StorageError
-from entrena.storage import HistoryWriter, read_history, write_history_parquet
+from entrena.storage import HistoryWriter, read_history, read_last_records, write_history_parquet
 from entrena.storage.history import FLUSH_SECONDS
 
 
@@ -209,6 +209,19 @@ def test_the_file_is_closed_also_when_the_last_flush_fails(path: Path, monkeypat
 def test_a_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"the folder .*no does not exist: make it or give another folder"):
         HistoryWriter(tmp_path / "no" / "history.jsonl")
+
+
+def test_the_last_records_are_the_end_of_all(path: Path) -> None:
+    assert read_last_records(path, 3) == []
+    path.write_text("".join(f'{{"epoch": {k}}}\n' for k in range(9)) + '{"epo')
+    for n in (0, 1, 4, 9, 100):
+        assert read_last_records(path, n) == read_history(path)[max(0, 9 - n) :]
+    path.write_text('{"epoch": 0}\nbroken\n{"epoch": 2}\n')
+    assert read_last_records(path, 1) == [{"epoch": 2}]
+    with pytest.raises(RunError, match="line 2 is not a JSON object"):
+        read_last_records(path, 2)
+    with pytest.raises(RunError, match="cannot be read"):
+        read_last_records(path.parent, 2)
 
 
 def test_the_table_holds_what_the_lines_hold(tmp_path: Path) -> None:

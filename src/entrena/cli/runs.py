@@ -65,9 +65,12 @@ def _n_epochs(run: RunSummary) -> int | None:
 
     directory = RunDirectory(run.path)
     try:
-        n_epochs = directory.status().get("n_epochs")
+        status = directory.status()
     except RunError:
         return None
+    if "stream" in status:
+        return 1  # the lines of its history are looks
+    n_epochs = status.get("n_epochs")
     if isinstance(n_epochs, int) and run.state != "running":
         return n_epochs
     try:

@@ -22,7 +22,7 @@ from entrena.cli.output import (
 )
 from entrena.cli.run_names import find_model, find_run
 from entrena.errors import ModelFileError, RunError, shortened
-from entrena.reporting.wording import count, duration, number
+from entrena.reporting.wording import SCORE_NAMES, count, duration, number, score
 
 if TYPE_CHECKING:
     from entrena.storage import RunDirectory
@@ -204,9 +204,13 @@ def _facts(described: Mapping[str, Any]) -> list[tuple[str, str]]:
     if used:
         facts.append(("rows", ", ".join(used)))
     if "batch_size" in model:
-        facts.append(("training", f"batches of {model['batch_size']:,}, rate {number(model['learning_rate'])}"))
+        size = "an update for each row" if "prequential" in model else f"batches of {model['batch_size']:,}"
+        facts.append(("training", f"{size}, rate {number(model['learning_rate'])}"))
     if model.get("sentence"):
         facts.append(("end", f"{model['sentence']} ({duration(model.get('seconds'))})"))
+    if model.get("prequential"):
+        tested = ", ".join(f"{SCORE_NAMES.get(k, k)} {score(k, v)}" for k, v in model["prequential"].items())
+        facts.append(("tested", f"{tested}: all rows of the stream, each before it was learned"))
     facts.append(("weights", count(model["n_weights"], "weight").split()[0]))
     versions = described["versions"]
     return [*facts, ("versions", ", ".join(f"{name} {versions[name]}" for name in sorted(versions)))]

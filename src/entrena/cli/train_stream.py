@@ -85,6 +85,7 @@ def describe(run: Run) -> dict[str, Any]:
         "outcome": {"name": run.outcome.name, "sentence": run.outcome.sentence},
         "prequential": run.prequential,
         "rows": run.sizes["training"],
+        "rows_taken": run.data["rows_taken"],
         "rows_without_target": run.data["rows_without_target"],
         "looks": len(run.history),
         "seconds": run.seconds,

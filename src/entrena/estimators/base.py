@@ -133,7 +133,7 @@ class NetworkEstimator(BaseEstimator):
         """The trained `Model`; after `partial_fit` with all that was learned so far."""
         if self._model is None and self._learner is not None:
             self._model = self._learner.model()
-            if not np.isfinite(self._model.params[-1]["biases"]).all():
+            if not self._learner.stream.is_finite:
                 rate = self._learner.stream.plan.learning_rate
                 said = f"the weights became {np.nan}: the rate {rate:g} is too high; fit anew with a tenth of it"
                 warnings.warn(said, ConvergenceWarning, stacklevel=3)
@@ -145,7 +145,7 @@ class NetworkEstimator(BaseEstimator):
     def loss_(self) -> float:
         """The loss of the last fitted epoch; after `partial_fit` of its rows, before they were learned."""
         if self._tested is not None:
-            return float(self._tested.losses.astype(float).mean())
+            return float(self._tested.reported_losses.mean())
         if not getattr(self, "loss_curve_", None):
             raise AttributeError(f"this {type(self).__name__} is not fitted yet: it has no loss_")
         return self.loss_curve_[-1]
@@ -153,10 +153,11 @@ class NetworkEstimator(BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return self._model is not None or self._learner is not None
 
-    def set_params(self, **params: Any) -> Self:
-        """Sets parameters, as in scikit-learn; they count from the next `fit` or `partial_fit` on."""
-        self._has_changed = bool(params)
-        return super().set_params(**params)
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Parameters that are set count from the next `fit` or `partial_fit` on."""
+        super().__setattr__(name, value)
+        if not name.startswith("_") and not name.endswith("_") and self._learner is not None:
+            self._has_changed = True
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()
@@ -182,8 +183,10 @@ class NetworkEstimator(BaseEstimator):
             if self._model is None:
                 return None
             self._learner = Learner.of_model(self._model, self._recipe())
+            self.recipe_ = self._learner.recipe
         elif self._has_changed:
             self._learner = self._learner.with_recipe(self._recipe())
+            self.recipe_ = self._learner.recipe
         self._has_changed = False
         return self._learner
 
@@ -201,24 +204,27 @@ class NetworkEstimator(BaseEstimator):
             and bool(np.isfinite(X).all())
         )
 
-    def _begin(self, inputs: Table, y: np.ndarray, schema: Schema) -> Learner:
+    def _begin(self, inputs: Table, y: np.ndarray, schema: Schema, sample_weight: Any) -> Learner:
         """The first call of `partial_fit`: its rows say what the columns are."""
         schema = replace(schema, roles=roles_by_kind(inputs))
-        first = Examples(inputs, y, schema.target_names, "X")
-        self.recipe_ = self._recipe()
-        self._learner = Learner.begin(self.recipe_, schema, first, running=True)
-        self._picks_by_name, self._has_changed = False, False
-        return self._learner
+        weight = None
+        if sample_weight is not None:
+            weight = _check_sample_weight(sample_weight, y, ensure_non_negative=True)
+        first = rows_that_count(Examples(inputs, y, schema.target_names, "X", weight))
+        return Learner.begin(self._recipe(), schema, first, running=True)
 
     def _learn(self, learner: Learner, inputs: Table, y: np.ndarray, sample_weight: Any) -> None:
         """Learns checked rows; of those of weight 0 nothing."""
         weight = None
         if sample_weight is not None:
-            weight = _check_sample_weight(sample_weight, y, ensure_non_negative=True)
-            if not np.any(weight):
+            given = np.asarray(sample_weight)
+            if given.shape == (len(y),) and given.dtype.kind in "biuf" and not given.any():
                 return
-        self._tested = learner.learn(rows_that_count(Examples(inputs, y, learner.schema.target_names, "X", weight)))
-        self._model = None
+            weight = _check_sample_weight(sample_weight, y, ensure_non_negative=True)
+        tested = learner.learn(rows_that_count(Examples(inputs, y, learner.schema.target_names, "X", weight)))
+        if self._learner is None:  # the first call
+            self.recipe_, self._picks_by_name = learner.recipe, False
+        self._learner, self._tested, self._model, self._has_changed = learner, tested, None, False
 
     def _inputs(self, X: Any) -> Table:
         """Checked inputs of a fitted estimator."""

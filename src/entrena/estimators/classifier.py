@@ -193,6 +193,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
 
         Raises:
             EntrenaError: A parameter has no meaning in a stream, or the data are wrong; nothing is learned then.
+            RunError: A parameter is not as it was in `fit`, and the weights would not fit.
             ValueError: `classes` is missing at the first call, or differs from what it was.
         """
         learner = self._goes_on()
@@ -212,9 +213,11 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
             raise ValueError("classes: the first call of partial_fit needs all labels that will come")
         if learner is None:
             if len(known) < 2:
-                raise DataError(f"classes names one class only, {known[0]!r}; at least two are needed")
-            learner = self._begin(inputs, y, _schema_of(known))
+                raise DataError(f"classes names one class only, {known.tolist()[0]!r}; at least two are needed")
+            learner = self._begin(inputs, y, _schema_of(known), sample_weight)
+            self._learn(learner, inputs, y, sample_weight)
             self.classes_ = known
+            return self
         self._learn(learner, inputs, y, sample_weight)
         return self
 
@@ -238,5 +241,5 @@ def _numbers_of(labels: np.ndarray, classes: np.ndarray) -> np.ndarray | None:
     """The numbers of labels among sorted classes of the same kind; None where one is of another kind, or unknown."""
     if labels.dtype.kind != classes.dtype.kind or labels.dtype.kind == "O":
         return None
-    numbers = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
-    return numbers if bool((classes[numbers] == labels).all()) else None
+    numbers = classes.searchsorted(labels)
+    return numbers if bool((classes.take(numbers, mode="clip") == labels).all()) else None

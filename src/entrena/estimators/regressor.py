@@ -172,7 +172,8 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
             sample_weight: [rows] weights; 0: as if absent.
 
         Returns:
-            The estimator; `loss_` is the mean loss of these rows before they were learned, relative to the variance.
+            The estimator; `loss_` is the mean loss of these rows before they were learned; of several
+            outputs relative to their variances.
 
         Raises:
             EntrenaError: A parameter has no meaning in a stream, or the data are wrong; nothing is learned then.
@@ -190,7 +191,7 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         y = checked_targets(inputs, y, numbers=True)
         names = ("y",) if y.ndim == 1 else tuple(f"y{number}" for number in range(y.shape[1]))
         if learner is None:
-            learner = self._begin(inputs, y, Schema((), names, "regression"))
+            learner = self._begin(inputs, y, Schema((), names, "regression"), sample_weight)
         elif len(names) != len(learner.schema.target_names):
             raise ValueError(f"y has {len(names)} outputs, and had {len(learner.schema.target_names)} before")
         self._learn(learner, inputs, y, sample_weight)

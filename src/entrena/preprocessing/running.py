@@ -7,12 +7,14 @@ how the rows were cut into blocks: not a bit differs.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from entrena.data.table import Table
-from entrena.errors import Problem, RecipeError
+from entrena.data.values import Place
+from entrena.errors import DataError, Problem, RecipeError, shortened
 from entrena.preprocessing.preprocessor import Preprocessor
 from entrena.preprocessing.scaling import one_where_zero
 from entrena.preprocessing.settings import InputSettings
@@ -60,6 +62,11 @@ class RunningMoments:
         """[columns] of the rows so far (divisor: the sum of the weights); 0 before the first."""
         return np.sqrt(self.squares / self.weight) if self.weight > 0 else np.zeros_like(self.total)
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether no sum was beyond float64: where Σ w·(x − c) is, M is as well."""
+        return bool(np.isfinite(self.squares).all())
+
     def after(
         self, rows: np.ndarray, weight: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray, RunningMoments]:
@@ -72,7 +79,22 @@ class RunningMoments:
         Returns:
             Means [rows, columns], deviations [rows, columns], and the moments after the last row.
         """
+        with np.errstate(over="ignore", invalid="ignore"):  # not finite from there on: `is_finite`
+            return self._after(rows, weight)
+
+    def _after_one(self, row: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray, RunningMoments]:
+        """The same of a single row, for streams that bring one at a time: a quarter of the time."""
+        weight = self.weight + 1.0
+        away = row - first
+        total = self.total + away
+        mean, mean_before = total / weight, self.total / (self.weight or 1.0)
+        squares = self.squares + (away - mean_before) * (away - mean)
+        return first + mean, np.sqrt(squares / weight), RunningMoments(weight, first, total[0], squares[0])
+
+    def _after(self, rows: np.ndarray, weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, RunningMoments]:
         first = rows[0] if self.weight == 0 else self.first
+        if len(rows) == 1 and weight is None:
+            return self._after_one(rows, first)
         weight = np.ones(len(rows)) if weight is None else weight
         weights = _sums(self.weight, weight)
         by = weight[:, None]
@@ -129,21 +151,43 @@ class RunningInputs:
 
         Returns:
             [rows, n_features], and what stands before the row after the last.
+
+        Raises:
+            DataError: A value is not what it has to be, or beyond what the statistics or `dtype` hold.
         """
-        return self.transform_rows(self.raw.transform(inputs, np.float64), dtype, weight)
+        return self.transform_rows(self.raw.transform(inputs, np.float64), dtype, weight, inputs)
 
     def transform_rows(
-        self, rows: np.ndarray, dtype: DTypeLike, weight: np.ndarray | None = None
+        self, rows: np.ndarray, dtype: DTypeLike, weight: np.ndarray | None = None, inputs: Table | None = None
     ) -> tuple[np.ndarray, RunningInputs]:
-        """The same of what `raw` makes of the rows, [rows, n_features] in float64."""
+        """The same of what `raw` makes of the rows, [rows, n_features] in float64.
+
+        Args:
+            rows: The rows.
+            dtype: The type of the result.
+            weight: [rows] above 0, or None.
+            inputs: The rows before, for messages.
+        """
         n = self.raw.n_dense
-        means, deviations, moments = self.moments.after(rows[:, :n], weight)
-        shift, scale = self._shift_scale(means, deviations)
-        out = np.empty(rows.shape, dtype)
-        with np.errstate(over="ignore"):
-            out[:, :n] = (rows[:, :n] - shift) / scale
-        out[:, n:] = rows[:, n:]
-        return out, replace(self, moments=moments)
+        with np.errstate(over="ignore", invalid="ignore"):
+            means, deviations, moments = self.moments._after(rows[:, :n], weight)
+            shift, scale = self._shift_scale(means, deviations)
+            out = ((rows[:, :n] - shift) / scale).astype(dtype)
+        if n < rows.shape[1]:
+            out = np.concatenate([out, rows[:, n:].astype(dtype)], axis=1)
+        if not (moments.is_finite and np.isfinite(out).all()):
+            self._refuse(np.isfinite(means) & np.isfinite(deviations) & np.isfinite(out[:, :n]), dtype, inputs)
+        return out, RunningInputs(self.raw, moments)
+
+    def _refuse(self, fits: np.ndarray, dtype: DTypeLike, inputs: Table | None) -> NoReturn:
+        """Raises a DataError for the first value that is too large."""
+        row, at = (int(index) for index in np.argwhere(~fits)[0])
+        place = Place("X") if inputs is None else inputs.place
+        said = place.row(row if inputs is None else inputs.file_row(row))
+        place.refuse(
+            f"{said} of input '{shortened(self.raw.feature_names[at])}' is too large for running means and deviations, "
+            f"or for {np.dtype(dtype)}: leave it out, or take the logarithm of the column"
+        )
 
     def fixed(self) -> Preprocessor:
         """A preprocessor with the statistics of the rows so far."""
@@ -155,9 +199,11 @@ class RunningInputs:
     def _shift_scale(self, mean: np.ndarray, deviation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         settings, n_numbers = self.raw.settings, len(self.raw.fill)
         shift = mean if settings.center else np.zeros_like(mean)
-        scale = np.ones_like(deviation)
-        if settings.scale.name == "standard":  # levels and gaps keep their scale, as in a preprocessor of all rows
-            scale[..., :n_numbers] = one_where_zero(deviation[..., :n_numbers])
+        if settings.scale.name != "standard":
+            return shift, np.ones_like(deviation)
+        scale = one_where_zero(deviation)
+        if n_numbers < scale.shape[-1]:
+            scale[..., n_numbers:] = 1.0  # levels and gaps keep their scale, as in a preprocessor of all rows
         return shift, scale
 
 
@@ -181,6 +227,13 @@ class RunningTargets:
         return cls(coder, RunningMoments.none(coder.n_outputs))
 
     @classmethod
+    def of_moments(cls, coder: TargetCoder, moments: RunningMoments, *, runs: bool) -> RunningTargets:
+        """As they were when these were the moments."""
+        if runs:
+            coder = replace(coder, shift=moments.mean, scale=one_where_zero(moments.deviation))
+        return cls(coder, moments, runs)
+
+    @classmethod
     def begin(cls, coder: TargetCoder) -> RunningTargets:
         """Before the first row.
 
@@ -202,6 +255,9 @@ class RunningTargets:
         Returns:
             [rows, outputs]; the shift and the scale that were known before each row, [rows, outputs], by which outputs
             are read; and what stands before the row after the last.
+
+        Raises:
+            DataError: A target is none of the classes, or too large.
         """
         if not self.runs:
             return self._known(self.coder.encode(targets, dtype))
@@ -209,7 +265,10 @@ class RunningTargets:
         columns = np.asarray(targets, np.float64).reshape(n, -1)
         means, deviations, moments = self.moments.after(columns, weight)
         scales = one_where_zero(deviations)
-        coded = ((columns - means) / scales).astype(dtype)
+        with np.errstate(over="ignore", invalid="ignore"):
+            coded = ((columns - means) / scales).astype(dtype)
+        if not (moments.is_finite and np.isfinite(coded).all()):
+            raise DataError("a target is too large for a running mean and deviation: leave the row out")
         shift = np.concatenate([self.coder.shift[None], means[:-1]])
         scale = np.concatenate([self.coder.scale[None], scales[:-1]])
         coder = replace(self.coder, shift=means[-1], scale=scales[-1])
@@ -224,6 +283,8 @@ class RunningTargets:
         return self._known(self.coder.encode_numbered(targets, dtype))
 
     def _known(self, coded: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, RunningTargets]:
+        if len(coded) == 1:  # for streams that bring one row at a time: quicker than a view
+            return coded, self.coder.shift[None], self.coder.scale[None], self
         shift, scale = (np.broadcast_to(each, coded.shape) for each in (self.coder.shift, self.coder.scale))
         return coded, shift, scale, self
 

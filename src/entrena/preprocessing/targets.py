@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 def one_hot(numbers: np.ndarray, n_classes: int, dtype: DTypeLike = np.float32) -> np.ndarray:
     """1 in the column of the row's class, 0 elsewhere: [rows, n_classes]."""
     out = np.zeros((len(numbers), n_classes), dtype)
-    out[np.arange(len(numbers)), numbers] = 1
+    if len(numbers) == 1:  # for streams that bring one row at a time
+        out[0, numbers[0]] = 1
+    else:
+        out[np.arange(len(numbers)), numbers] = 1
     return out
 
 

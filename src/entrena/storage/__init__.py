@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from entrena.storage.atomic import write_bytes, write_text
 from entrena.storage.checkpoint_file import load_checkpoint, save_checkpoint
-from entrena.storage.history import HistoryWriter, read_history, write_history_parquet
+from entrena.storage.history import HistoryWriter, read_history, read_last_records, write_history_parquet
 from entrena.storage.model_file import load_model, save_model
 from entrena.storage.run_directory import RunDirectory, slug, this_process
 from entrena.storage.run_list import RunSummary, list_runs
@@ -22,6 +22,7 @@ __all__ = [
     "load_checkpoint",
     "load_model",
     "read_history",
+    "read_last_records",
     "save_checkpoint",
     "save_model",
     "slug",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from io import BytesIO
 from pathlib import Path
@@ -133,6 +134,23 @@ def read_history(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     except OSError as error:
         raise RunError(f"{os.fspath(path)} cannot be read: {system_reason(error)}") from error
     return [_record(path, number, line) for number, line in enumerate(data.split(b"\n")[:-1], start=1)]
+
+
+def read_last_records(path: str | os.PathLike[str], n: int) -> list[dict[str, Any]]:
+    """The last `n` records of a `history.jsonl` of any length, as `read_history` gives them.
+
+    Raises:
+        RunError: The file cannot be read, or one of these lines is damaged.
+    """
+    last: deque[tuple[int, bytes]] = deque(maxlen=n)
+    try:
+        with open(path, "rb") as file:
+            last.extend((number, line) for number, line in enumerate(file, start=1) if line.endswith(b"\n"))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise RunError(f"{os.fspath(path)} cannot be read: {system_reason(error)}") from error
+    return [_record(path, number, line) for number, line in last]
 
 
 def write_history_parquet(path: str | os.PathLike[str], records: Iterable[Mapping[str, object]]) -> None:

@@ -1,16 +1,20 @@
 """A network that learns examples in the sequence in which they come, a call at a time.
 
     for each call:   inputs, targets, weights, controls        in the order in which the examples came
-                     state, losses, z = program(state, …)      the loss and the outputs of each before it is learned
+                     state, found = program(state, …)          the loss and the outputs of each before it is learned
 
 The loop over the updates is that of a run (`program.update`), so examples that come in calls of any length give the
 same weights as a pass over them in the same sequence. The weights stay on the device from call to call, and a call
 returns before the device has finished: what it found is fetched when it is asked for.
+
+A call with one row costs many times the update itself: for its arrays, and because XLA runs a program of more than
+eight steps on several threads (`benchmarks/results/modes.md`). So in the one-function form the state is one vector,
+what the host decides is another, which stays on the device while it is the same, and the whole program is one native
+function.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -27,6 +31,7 @@ from entrena.training import rates
 from entrena.training.compilation import find_device, precision, use_compilation_cache
 from entrena.training.forms import COMPILER_OPTIONS, LOOP, ONE_FUNCTION
 from entrena.training.order import NO_EXAMPLE, batch_weights, n_batches
+from entrena.training.packing import Packing
 from entrena.training.plan import Plan
 from entrena.training.program import (
     MOST_PROGRAMS,
@@ -40,41 +45,47 @@ from entrena.training.program import (
 )
 
 MOST_UPDATES = 4096  # of one call of the program
+MOST_KEPT = 16_384  # coefficients of a table that is kept: of a longer call they cost little
 LEAST_UPDATES = 4  # XLA makes other code, with other last bits, of a loop over a single update
 STEP = 4  # calls are as long as the next power of four, so that streams of any rhythm need few programs
 
+Arrays = tuple[Any, ...]
 
-class Examples(NamedTuple):
-    """The examples of some updates.
+
+class Told(NamedTuple):
+    """What the host says of some updates, beside their examples.
 
     Attributes:
-        inputs: [updates, batch, inputs].
-        targets: [updates, batch, outputs].
-        weights: [updates, batch] the coefficient of each in the loss of its update.
+        weights: [updates, batch] the coefficient of each example in the loss of its update.
+        controls: [updates] each, as in `program.Block`.
+        n_updates: How many of the updates are real; of the plan's dtype, so that it can be packed.
+        settings: The optimizer's.
     """
 
-    inputs: Any
-    targets: Any
     weights: Any
+    controls: dict[str, Any]
+    n_updates: Any
+    settings: Settings
 
 
 class Tested:
     """The loss and the outputs of examples before they were learned; fetched from the device when asked for."""
 
-    def __init__(self, parts: list[tuple[int, Array, Array]], dtype: str) -> None:
+    def __init__(self, parts: list[tuple[int, Array]], dtype: str) -> None:
         self._parts, self._dtype = parts, dtype
 
     @property
     def losses(self) -> np.ndarray:
         """[rows] without penalties."""
-        parts = [np.asarray(losses).reshape(-1)[:n] for n, losses, _ in self._parts]
-        return np.concatenate([np.zeros(0, self._dtype), *parts])
+        return np.concatenate([np.zeros(0, self._dtype), *(found[:, 0] for found in self._found())])
 
     @property
     def z(self) -> np.ndarray:
         """[rows, outputs] the output layer's net inputs."""
-        parts = [np.asarray(z).reshape(-1, z.shape[-1])[:n] for n, _, z in self._parts]
-        return np.concatenate(parts)
+        return np.concatenate([found[:, 1:] for found in self._found()])
+
+    def _found(self) -> list[np.ndarray]:
+        return [np.asarray(found).reshape(-1, found.shape[-1])[:n] for n, found in self._parts]
 
 
 class Stream:
@@ -99,9 +110,38 @@ class Stream:
             settings["kept"] = np.asarray(1 - plan.dropout, plan.dtype)
         with precision(plan.dtype):
             state = params if isinstance(params, State) else initial_state(plan.structure, params)
-            self.state: State = jax.device_put(state, self._device)
-            self._settings: Settings = jax.device_put(settings, self._device)
+            self._packing = Packing.of(state, self._packed_type)
+            self.state = state
+        self._settings: Settings = settings
+        self._packings: dict[tuple[int, int], Packing] = {}  # of what is told, by the call's updates and batch
+        self._last: tuple[Any, Any] = (None, None)  # the last call's updates and batch, and its program
         self._at_hand: dict[Any, Any] = {}  # what is the same for calls of the same length, on the device
+
+    @property
+    def state(self) -> State:
+        """The weights and the optimizer's memory after the last update; to be read only."""
+        if self._packed_type is None:
+            return self._packing.unpack(self._state)
+        vector, *others = self._state
+        return self._packing.unpack((np.asarray(vector), *others))
+
+    @state.setter
+    def state(self, state: State) -> None:
+        packed = state if self._packed_type is None else jax.tree.map(np.asarray, state)
+        with precision(self.plan.dtype):
+            self._state: Arrays = jax.device_put(self._packing.pack(packed), self._device)
+
+    @property
+    def _packed_type(self) -> str | None:
+        """The type of the arrays that become one; None for large networks, where it would only be a copy more."""
+        return self.plan.dtype if self.plan.structure.form == ONE_FUNCTION else None
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether every weight is a number."""
+        leaves = (np.asarray(leaf) for leaf in jax.tree.leaves(self.state.params))
+        with np.errstate(over="ignore", invalid="ignore"):  # a sum is quicker, and may overflow where no weight does
+            return all(np.isfinite(leaf.sum()) or np.isfinite(leaf).all() for leaf in leaves)
 
     def learn(self, inputs: np.ndarray, targets: np.ndarray, weight: np.ndarray | None = None) -> Tested:
         """Learns examples, one update after the other; the last may be short.
@@ -121,47 +161,60 @@ class Stream:
             tested.append(self._learn(inputs[part], targets[part], None if weight is None else weight[part]))
         return Tested(tested, self.plan.dtype)
 
-    def _learn(self, inputs: np.ndarray, targets: np.ndarray, weight: np.ndarray | None) -> tuple[int, Array, Array]:
+    def _learn(self, inputs: np.ndarray, targets: np.ndarray, weight: np.ndarray | None) -> tuple[int, Array]:
         plan, n = self.plan, len(inputs)
         size = min(plan.batch_size, _next_power(n, 2))
-        n_updates = n_batches(n, size)
-        shape = (max(LEAST_UPDATES, _next_power(n_updates, STEP)), size)
-        coefficients = self._coefficients(n, shape, weight)
-        examples = Examples(_cut(inputs, shape), _cut(targets, shape), coefficients)
-        arguments = (examples, self._controls(shape[0]), self._constant(n_updates), self._settings)
-        with precision(plan.dtype):
-            self.state, losses, z = _call(plan.structure, self.state, *arguments)
-        self.n_updates += n_updates
-        return n, losses, z
+        shape = (max(LEAST_UPDATES, _next_power(n_batches(n, size), STEP)), size)
+        told = self._told(n, shape, weight)
+        if shape[0] == LEAST_UPDATES:  # few rows: copying them costs less than another array
+            rows: Arrays = (_cut(shape, inputs, targets),)
+        else:
+            rows = (_cut(shape, inputs), _cut(shape, targets))
+        self._state, found = self._call(shape, rows, told)
+        self.n_updates += n_batches(n, size)
+        return n, found
 
-    def _coefficients(self, n: int, shape: tuple[int, int], weight: np.ndarray | None) -> Any:
+    def _call(self, shape: tuple[int, int], rows: Arrays, told: Arrays) -> tuple[Arrays, Array]:
+        """Runs the program; where the compiler refuses the one-function form, the ordinary one."""
+        if self._last[0] != shape:  # finding it again costs as much as a call
+            structure = accepted(self.plan.structure)
+            self._last = shape, _compiled(structure, self._packing, self._packings[shape])
+        try:
+            with precision(self.plan.dtype):
+                return self._last[1](self._state, rows, told)
+        except JaxRuntimeError:
+            structure = accepted(self.plan.structure)
+            if structure.form == LOOP:
+                raise
+            refuse_form(structure)
+            self._last = None, None
+            return self._call(shape, rows, told)
+
+    def _told(self, n: int, shape: tuple[int, int], weight: np.ndarray | None) -> Arrays:
+        """What the host says of the updates of n rows."""
         if weight is None and (n, shape) in self._at_hand:
             return self._at_hand[n, shape]
         table = np.full(shape, NO_EXAMPLE, np.int32)
         table.reshape(-1)[:n] = np.arange(n)
         weights = batch_weights(table, weight, self.plan.dtype)
-        if weight is not None:
-            return weights
-        return self._keep((n, shape), weights)
+        n_updates = np.asarray(n_batches(n, shape[1]), self.plan.dtype)
+        told = Told(weights, self._controls(shape[0]), n_updates, self._settings)
+        if shape not in self._packings:
+            self._packings[shape] = Packing.of(told, self._packed_type)
+        packed = self._packings[shape].pack(told)
+        changes = weight is not None or self.plan.structure.dropout or not rates.is_constant(self.plan.schedule)
+        return packed if changes or weights.size > MOST_KEPT else self._keep((n, shape), packed)
 
-    def _controls(self, length: int) -> dict[str, Any]:
+    def _controls(self, length: int) -> dict[str, np.ndarray]:
         plan = self.plan
-        if length not in self._at_hand or not rates.is_constant(plan.schedule):
-            t = np.arange(self.n_updates, self.n_updates + length)
-            rate = rates.rates(plan.schedule, t, plan.n_run_updates, plan.learning_rate)
-            controls = {"learning_rate": rate.astype(plan.dtype)}
-            if plan.momentum is not None:
-                controls["momentum"] = np.full(length, plan.momentum, plan.dtype)
-            self._keep(length, controls)
-        controls = self._at_hand[length]
+        t = np.arange(self.n_updates, self.n_updates + length)
+        rate = rates.rates(plan.schedule, t, plan.n_run_updates, plan.learning_rate)
+        controls = {"learning_rate": rate.astype(plan.dtype)}
+        if plan.momentum is not None:
+            controls["momentum"] = np.full(length, plan.momentum, plan.dtype)
         if plan.structure.dropout:
-            t = np.arange(self.n_updates, self.n_updates + length)
-            return {**controls, "dropout": update_words(plan.seed, t)}
+            controls["dropout"] = update_words(plan.seed, t)
         return controls
-
-    def _constant(self, number: int) -> Any:
-        key = ("n_updates", number)
-        return self._at_hand[key] if key in self._at_hand else self._keep(key, np.int32(number))
 
     def _keep(self, key: Any, values: Any) -> Any:
         while len(self._at_hand) > MOST_PROGRAMS:
@@ -178,62 +231,54 @@ def _next_power(n: int, base: int) -> int:
     return power
 
 
-def _cut(rows: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Rows as [updates, batch, columns], zeros where there are none left."""
-    if len(rows) == shape[0] * shape[1]:
-        return rows.reshape(*shape, -1)
-    table = np.zeros((*shape, rows.shape[1]), rows.dtype)
-    table.reshape(-1, rows.shape[1])[: len(rows)] = rows
-    return table
+def _cut(shape: tuple[int, int], *tables: np.ndarray) -> np.ndarray:
+    """Tables side by side as [updates, batch, columns], zeros where there are no rows left."""
+    n = len(tables[0])
+    if len(tables) == 1 and n == shape[0] * shape[1]:
+        return tables[0].reshape(*shape, -1)
+    cut = np.zeros((shape[0] * shape[1], sum(table.shape[1] for table in tables)), tables[0].dtype)
+    first = 0
+    for table in tables:
+        cut[:n, first : first + table.shape[1]] = table
+        first += table.shape[1]
+    return cut.reshape(*shape, -1)
 
 
 def run_stream(
     structure: Structure,
     state: State,
-    examples: Examples,
-    controls: dict[str, Array],
-    n_updates: Int[Array, ""],
-    settings: Settings,
+    inputs: Float[Array, "updates batch inputs"],
+    targets: Float[Array, "updates batch outputs"],
+    told: Told,
 ) -> tuple[State, Float[Array, "updates batch"], Float[Array, "updates batch outputs"]]:
     """The program: an update after the other; the losses and net outputs of its examples before each."""
-    inputs, targets, weights = examples
 
     def body(i: Int[Array, ""], carry: tuple[State, Array, Array]) -> tuple[State, Array, Array]:
         state, losses, z = carry
-        now = {name: values[i] for name, values in controls.items()}
+        now = {name: values[i] for name, values in told.controls.items()}
         kept = None
         if structure.dropout:
-            kept = masks(structure.network.sizes[1:-1], weights.shape[1], now["dropout"], settings["kept"])
-        state, losses_now, z_now = update(structure, state, (inputs[i], targets[i], weights[i]), now, settings, kept)
+            kept = masks(structure.network.sizes[1:-1], inputs.shape[1], now["dropout"], told.settings["kept"])
+        batch = (inputs[i], targets[i], told.weights[i])
+        state, losses_now, z_now = update(structure, state, batch, now, told.settings, kept)
         return state, losses.at[i].set(losses_now), z.at[i].set(z_now)
 
-    def loop(state: State, losses: Array, z: Array) -> tuple[State, Array, Array]:
-        return jax.lax.fori_loop(0, n_updates, body, (state, losses, z))
-
-    begin = (state, jnp.zeros_like(weights), jnp.zeros_like(targets))
-    if structure.form != ONE_FUNCTION:
-        return loop(*begin)
-    state, losses, z = jax.jit(loop)(*begin)
-    return state, set_xla_metadata(losses, xla_cpu_small_call="true", inlineable="false"), z
+    begin = (state, jnp.zeros_like(told.weights), jnp.zeros_like(targets))
+    return jax.lax.fori_loop(0, told.n_updates.astype(np.int32), body, begin)
 
 
 @lru_cache(maxsize=MOST_PROGRAMS)
-def _compiled(structure: Structure) -> Any:
-    def stream_program(
-        state: State, examples: Examples, controls: dict[str, Array], n_updates: Array, settings: Settings
-    ) -> tuple[State, Array, Array]:
-        return run_stream(structure, state, examples, controls, n_updates, settings)
+def _compiled(structure: Structure, of_state: Packing, of_told: Packing) -> Any:
+    def whole(state: Arrays, rows: Arrays, told: Arrays) -> tuple[Arrays, Array]:
+        n_outputs = structure.network.sizes[-1]
+        inputs, targets = rows if len(rows) == 2 else (rows[0][..., :-n_outputs], rows[0][..., -n_outputs:])
+        after, losses, z = run_stream(structure, of_state.unpack(state), inputs, targets, of_told.unpack(told))
+        return of_state.pack(after, jnp), jnp.concatenate([losses[..., None], z], axis=-1)
+
+    def stream_program(state: Arrays, rows: Arrays, told: Arrays) -> tuple[Arrays, Array]:
+        if structure.form != ONE_FUNCTION:
+            return whole(state, rows, told)
+        state, found = jax.jit(whole)(state, rows, told)
+        return state, set_xla_metadata(found, xla_cpu_small_call="true", inlineable="false")
 
     return jax.jit(stream_program, compiler_options=COMPILER_OPTIONS.get(structure.form))
-
-
-def _call(structure: Structure, *arguments: Any) -> tuple[State, Array, Array]:
-    """Runs the program; where the compiler refuses the one-function form, the ordinary one."""
-    structure = accepted(structure)
-    try:
-        return _compiled(structure)(*arguments)
-    except JaxRuntimeError:
-        if structure.form == LOOP:
-            raise
-        refuse_form(structure)
-        return _call(replace(structure, form=LOOP), *arguments)
