@@ -32,6 +32,7 @@ from entrena.preprocessing import (
     TargetSettings,
 )
 from entrena.registry import AS_WHOLE, Choice, Registry, interval
+from entrena.training.batch_only import refused_choices, refused_task
 from entrena.training.losses import LOSSES
 from entrena.training.optimizers import OPTIMIZERS
 from entrena.training.order import ORDERS
@@ -410,6 +411,8 @@ def _contradictions(recipe: Recipe) -> list[Problem]:
     if training.mode == "batch" and training.order != TrainingSettings().order:
         said = f"mode=batch shows all rows in each update, so '{training.order}' changes nothing: leave order out"
         problems.append(Problem("training.order", said))
+    problems += refused_choices(training, recipe.rate, network.dropout)
+    problems += refused_task(training.optimizer, training.loss.name, network.output.name)
     if training.batch_size == 1 and training.mode == "batch":
         problems.append(Problem("training.batch_size", "mode=batch uses all rows: leave batch_size out"))
     suits = LOSSES[training.loss.name].details.get("outputs", ())

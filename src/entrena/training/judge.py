@@ -18,14 +18,15 @@ import numpy as np
 
 from entrena.network.multilayer import BIASES, Params
 from entrena.registry import Choice
+from entrena.training.batch_optimizers import Standing
 from entrena.training.calls import Place, Show, in_sequence, waits
 from entrena.training.checkpoint import Checkpoint, ShownRows
-from entrena.training.optimizers import is_decoupled
+from entrena.training.optimizers import finds_step, is_decoupled
 from entrena.training.parts import TrainingPart, ValidationPart
 from entrena.training.plan import Plan
 from entrena.training.program import State, accepted
 from entrena.training.scores import sign
-from entrena.training.stopping import Best, Outcome, OutcomeName, describe_end, out_of_patience
+from entrena.training.stopping import Best, Outcome, OutcomeName, describe_convergence, describe_end, out_of_patience
 from entrena.training.watching import OnLook, Progress
 
 
@@ -62,6 +63,7 @@ class Seen(NamedTuple):
         validation_losses: [epochs, blocks, block_rows].
         state_after: The state after an epoch of the call; asked for when it is needed, because that may be a copy.
         params_after: Its weights alone.
+        standings: [epochs] where a batch-only optimizer stood after each; None of the others.
     """
 
     losses: np.ndarray
@@ -70,6 +72,11 @@ class Seen(NamedTuple):
     validation_losses: np.ndarray
     state_after: Callable[[int], State]
     params_after: Callable[[int], Params]
+    standings: Standing | None = None
+
+    def standing(self, e: int) -> Standing | None:
+        """Where a batch-only optimizer stood after an epoch of the call."""
+        return None if self.standings is None else Standing(*(values[e] for values in self.standings))
 
 
 class _Position(NamedTuple):
@@ -169,11 +176,14 @@ class Judge:
                 break
             last = in_sequence(seen.losses[e], sequences[e], self.plan.whole_batch)
             of_epoch = np.concatenate((*self.at.losses, last))
-            progress = self._progress(place.epoch + e + 1, of_epoch, float(rates[e, place.n_updates - 1]), seen, e)
+            standing = seen.standing(e)
+            own_step = standing is not None and finds_step(Choice(self.plan.structure.optimizer))
+            rate = standing.step if standing is not None and own_step else rates[e, place.n_updates - 1]
+            progress = self._progress(place.epoch + e + 1, of_epoch, float(rate), seen, e)
             shown = self.at.shown
             if shown is not None:
                 shown = shown.after(self.show.drawn(place.epoch + e).sequence, of_epoch)
-            self._judge(shown, progress, partial(seen.state_after, e), partial(seen.params_after, e))
+            self._judge(shown, progress, standing, partial(seen.state_after, e), partial(seen.params_after, e))
             if self.is_done:
                 break
         if self.is_done:
@@ -270,6 +280,7 @@ class Judge:
         self,
         shown: ShownRows | None,
         progress: Progress,
+        standing: Standing | None,
         state: Callable[[], State],
         params: Callable[[], Params],
     ) -> None:
@@ -284,8 +295,13 @@ class Judge:
             better = best.better(epoch, value)
             if better is not best:
                 best, best_params = better, params()
+        converged = None
+        if standing is not None:
+            converged = describe_convergence(standing, plan.optimizer_settings["tolerance"], plan.dtype)
         if why is not None:
             self.ended = ("diverged", why)
+        elif converged is not None:
+            self.ended = ("converged", converged)
         elif epoch < plan.max_epochs and out_of_patience(best, epoch, plan.patience):
             self.ended = ("stopped_early", "")
         self.at = _Position(state, epoch, 0, (), best, best_params, shown)

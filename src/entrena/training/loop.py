@@ -20,14 +20,16 @@ import jax
 import numpy as np
 
 from entrena.network.multilayer import Network, Params
-from entrena.training.calls import Call, Shape, calls, waits, weighs_draws
+from entrena.registry import Choice
+from entrena.training.calls import Call, Place, Shape, calls, waits, weighs_draws
 from entrena.training.checkpoint import Checkpoint
 from entrena.training.compilation import find_device, precision, use_compilation_cache
 from entrena.training.judge import Judge, Seen, Training
+from entrena.training.optimizers import is_batch_only
 from entrena.training.order import needs
 from entrena.training.parts import TrainingPart, ValidationPart, padded, validation_shape, without_weight_zero
 from entrena.training.plan import Plan, round_up, updates_a_call
-from entrena.training.program import Data, Result, Together, call, initial_state
+from entrena.training.program import Data, Result, State, Together, call, initial_state
 from entrena.training.seeds import generator
 from entrena.training.watching import UNWATCHED, OnLook, Watchers
 
@@ -194,6 +196,7 @@ class _Run:
         self.at_hand: tuple[int, ...] = ()  # the networks whose data and settings are on the device
         self.started = self.last_call = time.perf_counter()
         self.quick = False
+        self.states: dict[Place, State] = {}  # in which calls of several epochs begin, until they have been looked at
         self.waits = any(waits(member.plan) for member in members)
         self.next_checkpoint = self.started + CHECKPOINT_SECONDS
 
@@ -218,11 +221,15 @@ class _Run:
                 self.data = self._data(now.slots)
             self.settings = self._side_by_side([self.judges[k].settings for k in now.slots])
             self.at_hand = now.slots
+        if now.place.n_epochs > 1:
+            self.states[now.place] = state
         return call(self.plan.structure, state, self.data, now.block, self.settings, self.together)
 
     def look(self, now: Call, result: Result) -> bool:
         """Takes in a call's result, waiting for it; returns whether the run ends here."""
-        seen = [np.asarray(each) for each in result[2:]]
+        seen = [np.asarray(each) for each in result[2:6]]
+        standings = jax.tree.map(np.asarray, result.standings)
+        replay = self._replay(now)
         moment = time.perf_counter()
         took, self.last_call = moment - self.last_call, moment
         own_seconds = took / max(1, sum(not self.judges[number].is_done for number in now.slots))
@@ -231,10 +238,11 @@ class _Run:
                 continue
             at = None if self.together is None else slot
             losses, squared, z, validation = seen if at is None else [each[at] for each in seen]
-            state_after = partial(_tree_after, result.state, result.snapshots, now.place.n_epochs, at)
+            state_after = partial(_state_after, result, replay, now.place.n_epochs, at)
             snapshots = None if result.snapshots is None else result.snapshots.params
             params_after = partial(_tree_after, result.state.params, snapshots, now.place.n_epochs, at)
-            own = Seen(losses, squared, z, validation, state_after, params_after)
+            own_standings = standings if at is None else jax.tree.map(lambda values, k=at: values[k], standings)
+            own = Seen(losses, squared, z, validation, state_after, params_after, own_standings)
             self.judges[number].look(now.place, now.sequences[slot], now.rates[slot], own, own_seconds)
         self.stop_if_interrupted()
         for judge in self.judges:
@@ -282,6 +290,20 @@ class _Run:
             self.slots = tuple(sorted(running + done[: n_slots - len(running)]))
         return self.slots
 
+    def _replay(self, now: Call) -> Callable[[int], Result] | None:
+        """A function that makes a call of several epochs again, as far as one of them; None where none is needed."""
+        state = self.states.pop(now.place, None)
+        if state is None or not is_batch_only(Choice(self.plan.structure.optimizer)):
+            return None
+        data, settings = self.data, self.settings
+
+        def until(e: int) -> Result:
+            n_updates = np.where(np.arange(len(now.block.n_updates)) <= e, now.block.n_updates, 0).astype(np.int32)
+            block = now.block._replace(n_updates=n_updates)
+            return call(self.plan.structure, state, data, block, settings, self.together)
+
+        return until
+
     def _data(self, slots: tuple[int, ...]) -> Data:
         if self.together is not None and self.together.data:
             parts = [padded(self.members[k].training, self.members[k].validation, self.plan) for k in slots]
@@ -294,6 +316,20 @@ class _Run:
         if self.together is None:
             return trees[0]
         return jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *trees)
+
+
+def _state_after(
+    result: Result, replay: Callable[[int], Result] | None, n_epochs: int, slot: int | None, e: int
+) -> State:
+    """The state after an epoch of a call.
+
+    Of a batch-only optimizer the snapshots hold the weights alone, since its memory may be large. So the call is made
+    once more as far as that epoch: the same program from the same state gives the same bits, and it is seldom asked
+    for.
+    """
+    if replay is not None and e < n_epochs - 1:
+        result, e = replay(e), n_epochs - 1
+    return _tree_after(result.state, result.snapshots, n_epochs, slot, e)
 
 
 def _tree_after(last: Any, snapshots: Any, n_epochs: int, slot: int | None, e: int) -> Any:

@@ -130,7 +130,7 @@ def bytes_of(members: Sequence[Member]) -> int:
     item = np.dtype(plan.dtype).itemsize
     examples = plan.updates_a_call * plan.batch_size
     columns = member.training.inputs.shape[1] + member.training.targets.shape[1]
-    total = STATES * network.n_weights * item
+    total = STATES * network.n_weights * item + plan.optimizer_bytes
     total += 3 * examples * 4 + min(examples * columns * item, GATHER_FIRST_BYTES)
     total += 3 * plan.batch_size * sum(network.sizes) * item
     if plan.structure.dropout:

@@ -4,6 +4,10 @@ A function of this registry is called as `function(momentum, nesterov, **setting
 of gradients into a direction; the program multiplies it with the rate of each update and applies the weight decay. It
 is called inside the compiled program, so momentum and settings are traced numbers: another value compiles nothing.
 
+With `batch_only` in the details it needs all rows in each update; then it is called as `function(**settings)` and
+returns a `BatchOptimizer`. `compiled` names the settings for which the program is compiled, `host` those that it does
+not know, `cost` is a function of a `Size` and the compiled settings, and `finds_step` says that no rate is given to it.
+
 In the details: `learning_rate`, `weight_decay` and `momentum` are the optimizer's own defaults; `decay_rows`, in place
 of a `weight_decay`, is the number k in λ = k/(η·n) for n training rows; `uses` names the recipe's keys that it obeys;
 `decay` says whether the weight decay is added to the gradient (`coupled`, the gradient of λ/2·Σw²) or to the step
@@ -12,11 +16,17 @@ of a `weight_decay`, is the number k in λ = k/(η·n) for n training rows; `use
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import optax
 
-from entrena.registry import Choice, Entry, Registry, Setting
+from entrena.registry import Choice, Entry, Registry, Setting, Value
+from entrena.training.batch_optimizers import BatchOptimizer, Cost, Size
+from entrena.training.conjugate_gradient import conjugate_gradient, conjugate_gradient_cost
+from entrena.training.levenberg_marquardt import levenberg_marquardt, levenberg_marquardt_cost
+from entrena.training.quasi_newton import bfgs, bfgs_cost, lbfgs, lbfgs_cost
+from entrena.training.rprop import rprop, rprop_cost
 
 # Between these lies the weight decay that follows from the number of rows; docs/defaults.md has the measurements.
 LEAST_DECAY, GREATEST_DECAY = 0.05, 1.0
@@ -39,6 +49,20 @@ _ADAM_SETTINGS = (
     Setting("beta2", 0.999, "decay of the running mean of its square", low=0, high=1, high_open=True),
     Setting("epsilon", 1e-8, "added to the root in the divisor", low=0, low_open=True),
 )
+
+
+def _smallest_below_largest(settings: Mapping[str, Any]) -> str | None:
+    smallest, largest = settings["smallest"], settings["largest"]
+    return None if smallest <= largest else f"smallest = {smallest:g} is above largest = {largest:g}"
+
+
+_TOLERANCE = Setting(
+    "tolerance", 1e-5, "training has converged where no entry of the gradient is larger than this", low=0
+)
+_MEMORY_LIMIT = Setting("memory_limit", 2.0, "GiB of memory that its matrices may take", low=0, low_open=True)
+_BATCH_ONLY: dict[str, Any] = {"batch_only": True, "uses": (), "decay": "coupled", "weight_decay": 0.0}
+# The rate of an optimizer that finds its own step is 1: the step is what it is.
+_FINDS_STEP: dict[str, Any] = {**_BATCH_ONLY, "finds_step": True, "learning_rate": 1.0}
 
 OPTIMIZERS = Registry(
     "training.optimizer",
@@ -84,6 +108,89 @@ OPTIMIZERS = Registry(
             lesson="rates_per_weight",
             details={"learning_rate": 0.01, "uses": (), "decay": "decoupled", "decay_rows": 10},
         ),
+        Entry(
+            "conjugate_gradient",
+            "d ← −g + β·d;  β = max(0, g·(g − g′)/|g′|²), g′ the gradient before;  w ← w + α·d",
+            "A direction that does not spoil what the last ones have reached, and a line search for the step; it takes "
+            "little memory. All rows in each update; an epoch is one evaluation, those of the line search included.",
+            conjugate_gradient,
+            source="Polak & Ribière (1969); Nocedal & Wright, Numerical Optimization (2006), 5.2",
+            settings=(
+                Setting(
+                    "update",
+                    "polak_ribiere",
+                    "the formula of β: Polak & Ribière's, Fletcher & Reeves', or Hestenes & Stiefel's",
+                    choices=("polak_ribiere", "fletcher_reeves", "hestenes_stiefel"),
+                ),
+                _TOLERANCE,
+            ),
+            other_names=("cg", "conjugate_gradients", "fmin_cg", "nonlinear_cg", "traincgp", "traincgf"),
+            lesson="conjugate_gradients",
+            details={**_FINDS_STEP, "compiled": ("update",), "cost": conjugate_gradient_cost},
+        ),
+        Entry(
+            "lbfgs",
+            "w ← w − α·H·g, H from the last m steps s and changes y of the gradient",
+            "A quasi-Newton method that remembers the curvature of its last steps, in 2·m copies of the weights: the "
+            "first to try on all rows at once. All rows in each update; an epoch is one evaluation, those of the line "
+            "search included.",
+            lbfgs,
+            source="Liu & Nocedal, Mathematical Programming 45 (1989); Nocedal & Wright (2006), 7.2",
+            settings=(Setting("memory", 10, "m: steps that are remembered", low=1, high=1000), _TOLERANCE),
+            other_names=("l-bfgs", "l-bfgs-b", "l_bfgs", "limited_memory_bfgs", "fmin_l_bfgs_b"),
+            lesson="conjugate_gradients",
+            details={**_FINDS_STEP, "compiled": ("memory",), "cost": lbfgs_cost},
+        ),
+        Entry(
+            "bfgs",
+            "w ← w − α·H·g;  H ← (I − ρ·s·yᵀ)·H·(I − ρ·y·sᵀ) + ρ·s·sᵀ, ρ = 1/s·y",
+            "The quasi-Newton method with the whole matrix, n² numbers for n weights: for small networks. All rows in "
+            "each update; an epoch is one evaluation, those of the line search included.",
+            bfgs,
+            source="Broyden, Fletcher, Goldfarb, Shanno (1970); Nocedal & Wright (2006), 6.1",
+            settings=(_TOLERANCE, _MEMORY_LIMIT),
+            other_names=("quasi_newton", "fmin_bfgs", "trainbfg"),
+            lesson="conjugate_gradients",
+            details={**_FINDS_STEP, "host": ("memory_limit",), "cost": bfgs_cost},
+        ),
+        Entry(
+            "levenberg_marquardt",
+            "(JᵀJ + μ·I)·p = −g;  w ← w + p where the loss falls, then μ falls; else μ grows",
+            "Newton's method for squared_error with linear outputs, JᵀJ in place of the second derivatives, n² numbers "
+            "for n weights: very fast for small networks that fit a number. All rows in each update; an epoch is one "
+            "evaluation.",
+            levenberg_marquardt,
+            source="Levenberg (1944); Marquardt, J. SIAM 11 (1963); Nielsen, IMM-REP-1999-05 (1999)",
+            settings=(_TOLERANCE, _MEMORY_LIMIT),
+            other_names=("lm", "levenberg", "marquardt", "damped_least_squares", "trainlm"),
+            lesson="conjugate_gradients",
+            details={**_FINDS_STEP, "host": ("memory_limit",), "cost": levenberg_marquardt_cost},
+        ),
+        Entry(
+            "rprop",
+            "wᵢ ← wᵢ − sign(gᵢ)·Δᵢ;  Δᵢ·1.2 where gᵢ keeps its sign, Δᵢ·0.5 and one step back where it changes it",
+            "A step for each weight, from the signs of its gradients alone; learning_rate is the first Δ. All rows in "
+            "each update; an epoch is one evaluation.",
+            rprop,
+            source="Riedmiller & Braun, IEEE ICNN (1993)",
+            settings=(
+                Setting("increase", 1.2, "factor of Δ where the gradient keeps its sign", low=1, low_open=True),
+                Setting("decrease", 0.5, "factor of Δ where it changes it", 0, 1, True, True),
+                Setting("smallest", 1e-6, "the least Δ", low=0, low_open=True),
+                Setting("largest", 50.0, "the greatest Δ", low=0, low_open=True),
+                Setting(
+                    "backtracking",
+                    True,
+                    "a weight whose gradient changes its sign goes one step back, as in the paper; false: it stays, as "
+                    "in PyTorch",
+                ),
+                _TOLERANCE,
+            ),
+            other_names=("resilient_backpropagation", "resilient_propagation", "trainrp"),
+            lesson="rates_per_weight",
+            details={**_BATCH_ONLY, "learning_rate": 0.1, "compiled": ("backtracking",), "cost": rprop_cost},
+            check=_smallest_below_largest,
+        ),
     ),
 )
 
@@ -95,6 +202,50 @@ def transformation(
     function = OPTIMIZERS[choice.name].function
     assert function is not None
     return function(momentum, nesterov, **settings)
+
+
+def batch_optimizer(
+    choice: Choice, compiled: Mapping[str, Value], settings: Mapping[str, Any], learning_rate: Any
+) -> BatchOptimizer:
+    """The machine of a batch-only optimizer.
+
+    Args:
+        choice: Its name.
+        compiled: Its settings for which the program is compiled.
+        settings: The others; may be traced numbers.
+        learning_rate: The first step of one that does not find it, also traced.
+    """
+    entry = OPTIMIZERS[choice.name]
+    assert entry.function is not None
+    first = {} if entry.details.get("finds_step") else {"first_step": learning_rate}
+    return entry.function(**compiled, **settings, **first)
+
+
+def is_batch_only(choice: Choice) -> bool:
+    """Whether an optimizer needs all rows in each update."""
+    return bool(OPTIMIZERS[choice.name].details.get("batch_only"))
+
+
+def finds_step(choice: Choice) -> bool:
+    """Whether an optimizer finds its own step, so that no rate is given to it."""
+    return bool(OPTIMIZERS[choice.name].details.get("finds_step"))
+
+
+def settings_by_use(choice: Choice) -> tuple[dict[str, Value], dict[str, Value], dict[str, Value]]:
+    """All the settings of an optimizer: the numbers given to the program, those it is compiled for, and the host's."""
+    details, settings = OPTIMIZERS[choice.name].details, OPTIMIZERS.settings_of(choice)
+    compiled = {name: settings.pop(name) for name in details.get("compiled", ())}
+    host = {name: settings.pop(name) for name in details.get("host", ())}
+    return settings, compiled, host
+
+
+def cost_of(choice: Choice, size: Size) -> Cost:
+    """What a batch-only optimizer takes beside the evaluations; nothing that is worth to be told for the others."""
+    if not is_batch_only(choice):
+        return Cost(0, 0)
+    _, compiled, _ = settings_by_use(choice)
+    needed = {name: value for name, value in compiled.items() if name == "memory"}
+    return OPTIMIZERS[choice.name].details["cost"](size, **needed)
 
 
 def own_default(choice: Choice, name: str) -> float | None:

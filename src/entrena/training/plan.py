@@ -9,11 +9,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from entrena.errors import RecipeError
 from entrena.network.multilayer import Network
 from entrena.registry import Choice
 from entrena.training import rates
-from entrena.training.forms import choose_form
-from entrena.training.optimizers import OPTIMIZERS, own_decay, own_default
+from entrena.training.batch_only import refused_memory, refused_mode, refused_task
+from entrena.training.batch_optimizers import Cost, Size
+from entrena.training.forms import LOOP, choose_form
+from entrena.training.optimizers import (
+    cost_of,
+    is_batch_only,
+    own_decay,
+    own_default,
+    settings_by_use,
+)
 from entrena.training.order import n_batches, needs
 from entrena.training.program import Structure
 from entrena.training.settings import RateSettings, RegularizationSettings, TrainingSettings
@@ -49,7 +58,9 @@ class Plan:
         learning_rate: η0, or the peak of one_cycle.
         schedule: How it changes.
         momentum: The momentum, or None where the optimizer has none.
-        optimizer_settings: The optimizer's own settings and `weight_decay`.
+        optimizer_settings: The numbers that the optimizer is given: its own settings and `weight_decay`.
+        optimizer_bytes: Of memory that a batch-only optimizer needs beside data and weights, working space included; 0
+            of the others, which take a few times the weights.
         dropout: Share of the hidden units that an update leaves out.
         order: In which sequence an epoch shows the examples.
         prior_shift: [outputs] what is added to the output layer's net inputs where the order draws the classes in other
@@ -75,6 +86,7 @@ class Plan:
     schedule: Choice
     momentum: float | None
     optimizer_settings: Mapping[str, Any]
+    optimizer_bytes: int
     dropout: float
     order: Choice
     prior_shift: tuple[float, ...]
@@ -101,11 +113,16 @@ def round_up(n: int) -> int:
     return -(-n // step) * step
 
 
+def sees_all_rows(settings: TrainingSettings) -> bool:
+    """Whether each update sees all the rows: in mode `batch`, which `auto` is for batch-only optimizers."""
+    return settings.mode == "batch" or (settings.mode == "auto" and is_batch_only(settings.optimizer))
+
+
 def batch_size(settings: TrainingSettings, n_rows: int) -> int:
     """Examples of an update in the given mode."""
     if settings.mode == "online":
         return 1
-    if settings.mode == "batch":
+    if sees_all_rows(settings):
         return round_up(n_rows)
     if settings.batch_size != "auto":
         return min(settings.batch_size, round_up(n_rows))
@@ -154,8 +171,12 @@ def make_plan(
         platform: `cpu`, `gpu` or `tpu`.
         dropout: Share of the hidden units that an update leaves out.
         prior_shift: As in `Plan`.
+
+    Raises:
+        RecipeError: The optimizer does not fit the mode, the loss or the output, or would take too much memory.
     """
     optimizer = training.optimizer
+    batch_only = is_batch_only(optimizer)
     momentum = _given(training.momentum, own_default(optimizer, "momentum"))
     learning_rate = _given(rate.learning_rate, own_default(optimizer, "learning_rate"))
     assert learning_rate is not None
@@ -163,8 +184,17 @@ def make_plan(
     assert decay is not None
     has_momentum = bool(momentum)
     size = batch_size(training, n_rows)
-    whole = training.mode == "batch"
+    whole = sees_all_rows(training)
+    dtype = "float64" if training.precision == "float64" else "float32"
+    cost = cost_of(optimizer, Size(network.n_weights, size, network.n_outputs, 8 if dtype == "float64" else 4))
+    settings, compiled, _ = settings_by_use(optimizer)
+    problems = refused_mode(training) + refused_task(optimizer, loss, network.output)
+    problems += refused_memory(optimizer, network.n_weights, cost)
+    if problems:
+        raise RecipeError(problems)
     n_updates = 1 if whole else n_batches(n_rows, size)
+    form = choose_form(network.n_weights, size, platform, embeddings=bool(network.embeddings))
+    form = LOOP if batch_only else form
     structure = Structure(
         replace(network, initialization=None),
         loss,
@@ -173,18 +203,21 @@ def make_plan(
         nesterov=has_momentum and bool(training.nesterov),
         decay=decay > 0,
         compute_dtype="bfloat16" if training.precision == "bfloat16" else None,
-        form=choose_form(network.n_weights, size, platform, embeddings=bool(network.embeddings)),
+        form=form,
         dropout=dropout > 0 and len(network.sizes) > 2,
         prior_shift=bool(prior_shift),
+        fixed=tuple(sorted(compiled.items())),
     )
     updates = updates_a_call(network, size, n_updates)
     epochs = 1
-    if updates >= n_updates and training.max_epochs >= MANY_EPOCHS and "losses" not in needs(training.order):
-        epochs = _epochs_a_call(network, size, n_updates, n_validation)
-    settings = OPTIMIZERS.settings_of(optimizer)
+    many = training.max_epochs >= MANY_EPOCHS or batch_only  # whose epochs are single updates
+    if updates >= n_updates and many and "losses" not in needs(training.order):
+        epochs = _epochs_a_call(network, size, n_updates, n_validation, cost if batch_only else None)
     if structure.decay:
         settings["weight_decay"] = decay
-    patient = training.early_stopping is True or not rates.has_end(rate.schedule)
+    # A batch-only optimizer follows no schedule: it ends when it has converged, or by patience.
+    schedule = Choice("constant") if batch_only else rate.schedule
+    patient = training.early_stopping is True or not rates.has_end(schedule)
     validated = n_validation > 0 and training.early_stopping is not False
     return Plan(
         structure=structure,
@@ -197,9 +230,10 @@ def make_plan(
         epochs_a_call=epochs,
         updates_a_call=updates,
         learning_rate=learning_rate,
-        schedule=rate.schedule,
+        schedule=schedule,
         momentum=momentum if has_momentum else None,
         optimizer_settings=settings,
+        optimizer_bytes=cost.bytes,
         dropout=dropout,
         order=training.order,
         prior_shift=prior_shift,
@@ -207,7 +241,7 @@ def make_plan(
         restore_best=validated,
         scoring=training.scoring.name if training.scoring else None,
         seed=seed,
-        dtype="float64" if training.precision == "float64" else "float32",
+        dtype=dtype,
         device=training.device,
     )
 
@@ -269,10 +303,15 @@ def _flops_a_row(network: Network) -> int:
     return 6 * network.n_weights  # a product forward and two backward, a multiplication and an addition each
 
 
-def _epochs_a_call(network: Network, batch_size: int, n_updates: int, n_validation: int) -> int:
-    """Epochs of one call where they are short and whole."""
+def _epochs_a_call(
+    network: Network, batch_size: int, n_updates: int, n_validation: int, batch_only: Cost | None
+) -> int:
+    """Epochs of one call where they are short and whole; with the cost of the optimizer where it is batch-only."""
     seconds = n_updates * _update_seconds(network, batch_size)
     seconds += n_validation * _flops_a_row(network) / 3 / FLOPS_A_SECOND
     snapshot_bytes = 3 * 8 * network.n_weights  # weights and two means, in the widest type
+    if batch_only is not None:
+        seconds += batch_only.operations / FLOPS_A_SECOND
+        snapshot_bytes = 8 * network.n_weights
     epochs = min(MOST_EPOCHS_A_CALL, int(SHORT_EPOCH_SECONDS / seconds), MOST_SNAPSHOT_BYTES // max(1, snapshot_bytes))
     return max(1, epochs)

@@ -8,6 +8,8 @@ between two runs of equal structure is an argument, never a constant: one progra
 A call computes `epochs` × `updates`: several short epochs at once, or a part of a long one. Updates beyond `n_updates`
 are padding and are not run at all, so momentum and Adam's means stay as they were. Nothing is donated: after Ctrl-C
 the state before the call is still there.
+
+A batch-only optimizer says itself when it has ended; no update of the call is run after that.
 """
 
 from __future__ import annotations
@@ -27,10 +29,18 @@ from jaxtyping import Array, Bool, Float, Int, Shaped, UInt32
 
 from entrena.network.dropout import drop_units, masks
 from entrena.network.multilayer import BIASES, Network, Params
-from entrena.registry import Choice
+from entrena.registry import Choice, Value
+from entrena.training.batch_optimizers import GOES_ON, Standing
 from entrena.training.forms import COMPILER_OPTIONS, LOOP, ONE_FUNCTION
 from entrena.training.losses import LOSSES
-from entrena.training.optimizers import OPTIMIZERS, is_decoupled, transformation
+from entrena.training.objective import sum_of_squares, whole_objective
+from entrena.training.optimizers import (
+    batch_optimizer,
+    is_batch_only,
+    is_decoupled,
+    settings_by_use,
+    transformation,
+)
 
 GATHER_FIRST_BYTES = 4 * 2**20
 MASKS_FIRST_BYTES = 16 * 2**20
@@ -46,7 +56,7 @@ class Structure:
     Attributes:
         network: The network; how its first weights were drawn does not matter here.
         loss: A name of `LOSSES` (never `auto`).
-        optimizer: The optimizer's name; its settings are arguments.
+        optimizer: The optimizer's name; its settings are arguments, but for those in `fixed`.
         momentum: Whether the optimizer has a momentum.
         nesterov: Whether that is Nesterov's.
         decay: Whether there is a weight decay.
@@ -54,6 +64,7 @@ class Structure:
         form: `loop`, or `one_function` (see `forms`).
         dropout: Whether an update leaves out hidden units.
         prior_shift: Whether validation adds the setting of that name to the output layer's net inputs.
+        fixed: Names and values of those settings of the optimizer that shape the program.
     """
 
     network: Network
@@ -66,6 +77,7 @@ class Structure:
     form: str = LOOP
     dropout: bool = False
     prior_shift: bool = False
+    fixed: tuple[tuple[str, Value], ...] = ()
 
 
 class State(NamedTuple):
@@ -108,11 +120,14 @@ class Result(NamedTuple):
 
     Attributes:
         state: After the last update.
-        snapshots: The state after each epoch, so that the host can go back to any of them; None for a single epoch.
-        losses: The loss of each example in each update, before that update, without penalties.
+        snapshots: The state after each epoch, so that the host can go back to any of them; None for a single epoch. Of
+            a batch-only optimizer the weights alone: its memory may be large.
+        losses: The loss of each example in each update, before that update, without penalties. With a batch-only
+            optimizer, in place of each, their weighted mean at the weights after the update.
         squared_weights: Σw² over all weights and embeddings, without biases, after each epoch.
         validation_z: The output layer's net inputs for the validation rows after each epoch.
         validation_losses: The validation rows' losses.
+        standings: Where a batch-only optimizer stood after each epoch; None for the others.
     """
 
     state: State
@@ -121,6 +136,7 @@ class Result(NamedTuple):
     squared_weights: Float[Array, " epochs"]
     validation_z: Float[Array, "epochs blocks block_rows outputs"]
     validation_losses: Float[Array, "epochs blocks block_rows"]
+    standings: Standing | None
 
 
 Settings = dict[str, Any]  # as traced numbers: the optimizer's settings, and these
@@ -138,9 +154,13 @@ def initial_state(structure: Structure, params: Params) -> State:
 @lru_cache(maxsize=MOST_PROGRAMS)
 def _memory(structure: Structure, dtype: np.dtype) -> Any:
     """The shapes of the optimizer's memory: found by tracing, some milliseconds that many networks share."""
-    momentum = 0.0 if structure.momentum else None
-    settings = {setting.name: setting.default for setting in OPTIMIZERS[structure.optimizer].settings}
-    optimizer = transformation(Choice(structure.optimizer), momentum, structure.nesterov, settings)
+    choice, momentum = Choice(structure.optimizer), 0.0 if structure.momentum else None
+    settings, _, _ = settings_by_use(choice)
+    optimizer: Any
+    if is_batch_only(choice):
+        optimizer = batch_optimizer(choice, dict(structure.fixed), settings, 1.0)
+    else:
+        optimizer = transformation(choice, momentum, structure.nesterov, settings)
     shapes = structure.network.shapes
     params = tuple({name: jax.ShapeDtypeStruct(shape, dtype) for name, shape in layer.items()} for layer in shapes)
     return jax.eval_shape(optimizer.init, params)
@@ -200,8 +220,34 @@ def update(
     return State(params, opt_state), losses, z
 
 
+def update_whole(
+    structure: Structure,
+    state: State,
+    rows: tuple[Float[Array, "rows inputs"], Float[Array, "rows outputs"], Float[Array, " rows"]],
+    controls: dict[str, Float[Array, ""]],
+    settings: Settings,
+) -> tuple[State, Float[Array, " rows"]]:
+    """One update of a batch-only optimizer: one evaluation over all rows.
+
+    Returns the state, and in place of each row's loss the weighted mean at the accepted weights: a step that a line
+    search rejects, be its loss infinite, is no news of the network.
+    """
+    X, targets, weights = rows
+
+    def losses(params: Params) -> Float[Array, " rows"]:
+        return batch_losses(structure, params, X, targets)[0]
+
+    decay = settings["weight_decay"] if structure.decay else None
+    objective = whole_objective(structure.network, losses, rows, decay)
+    own = _own(settings)
+    optimizer = batch_optimizer(Choice(structure.optimizer), dict(structure.fixed), own, controls["learning_rate"])
+    params, memory = optimizer.update(objective, state.params, state.opt_state)
+    return State(params, memory), jnp.full_like(weights, memory.standing.loss)
+
+
 def run_block(structure: Structure, state: State, data: Data, block: Block, settings: Settings) -> Result:
     """The whole program: for each epoch its updates, then a look at the validation rows."""
+    whole = is_batch_only(Choice(structure.optimizer))
 
     def run_epoch(state: State, epoch: tuple[Any, ...]) -> tuple[State, tuple[Any, ...]]:
         order, weights, controls, n_updates, look = epoch
@@ -209,15 +255,16 @@ def run_block(structure: Structure, state: State, data: Data, block: Block, sett
         validation = _no_validation(data)
         if len(data.validation_inputs) > 0:
             validation = jax.lax.cond(look, lambda: _validate(structure, state, data, settings), lambda: validation)
-        squared = sum(jnp.sum(jnp.square(w)) for layer in state.params for name, w in layer.items() if name != BIASES)
-        return state, (state, losses, squared, *validation)
+        standing = state.opt_state.standing if whole else None
+        snapshot = state._replace(opt_state=None) if whole else state
+        return state, (snapshot, losses, sum_of_squares(state.params), *validation, standing)
 
     epochs = (block.order, block.weights, block.controls, block.n_updates, block.look)
     if len(block.n_updates) == 1:  # no scan and no snapshots, which would be a copy of large weights
         state, (_, *seen) = run_epoch(state, jax.tree.map(lambda values: values[0], epochs))
-        return Result(state, None, *(jnp.expand_dims(values, 0) for values in seen))
-    state, (snapshots, losses, squared, z, validation_losses) = jax.lax.scan(run_epoch, state, epochs)
-    return Result(state, snapshots, losses, squared, z, validation_losses)
+        return Result(state, None, *jax.tree.map(lambda values: jnp.expand_dims(values, 0), seen))
+    state, of_epochs = jax.lax.scan(run_epoch, state, epochs)
+    return Result(state, *of_epochs)
 
 
 def _updates(
@@ -233,6 +280,9 @@ def _updates(
     first = _gather(data, order) if order is not None and _fits_cache(data, order) else None
 
     n_examples = weights.shape[1]
+    whole = is_batch_only(Choice(structure.optimizer))
+    if whole:
+        n_updates = jnp.where(state.opt_state.standing.ended == GOES_ON, n_updates, 0)
     all_kept = _masks_first(structure, n_examples, controls["dropout"], settings) if structure.dropout else None
 
     def body(i: Int[Array, ""], carry: tuple[State, Any]) -> tuple[State, Any]:
@@ -244,6 +294,9 @@ def _updates(
         else:
             X, targets = _gather(data, order[i])
         now = {name: values[i] for name, values in controls.items()}
+        if whole:
+            state, losses_now = update_whole(structure, state, (X, targets, weights[i]), now, settings)
+            return state, losses.at[i].set(losses_now)
         kept = None
         if all_kept is not None:
             kept = tuple(mask[i] for mask in all_kept)
@@ -316,9 +369,13 @@ def _masks_first(structure: Structure, n_examples: int, words: UInt32[Array, "up
 
 
 def _optimizer(structure: Structure, controls: dict[str, Any], settings: Settings) -> optax.GradientTransformation:
-    own = {name: value for name, value in settings.items() if name not in NOT_THE_OPTIMIZERS}
     momentum = controls["momentum"] if structure.momentum else None
-    return transformation(Choice(structure.optimizer), momentum, structure.nesterov, own)
+    return transformation(Choice(structure.optimizer), momentum, structure.nesterov, _own(settings))
+
+
+def _own(settings: Settings) -> Settings:
+    """The settings that are the optimizer's."""
+    return {name: value for name, value in settings.items() if name not in NOT_THE_OPTIMIZERS}
 
 
 class Together(NamedTuple):

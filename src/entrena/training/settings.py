@@ -32,7 +32,9 @@ class TrainingSettings(BaseModel):
         None, description="Nesterov's form of momentum, for optimizers that use it; none: the optimizer's own (false)."
     )
     mode: Literal["auto", "online", "mini_batch", "batch"] = Field(
-        "auto", description="How often the weights move: after each example, each mini-batch, or each pass."
+        "auto",
+        description="How often the weights move: after each example, each mini-batch, or each pass. auto: after each "
+        "pass for optimizers that need all rows, else after each mini-batch.",
     )
     batch_size: Annotated[int, Field(ge=1, strict=True), AS_WHOLE] | Literal["auto"] = Field(
         "auto", description="Examples of an update in mode mini_batch; auto: by the number of training rows."
@@ -77,7 +79,8 @@ class RateSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_mode_override="serialization")
 
     learning_rate: Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False), AS_NUMBER] | None = Field(
-        None, description="η0, or the peak rate of one_cycle; none: the optimizer's own."
+        None,
+        description="η0, or the peak rate of one_cycle; of rprop the first step; none: the optimizer's own.",
     )
     schedule: Annotated[Choice, ChosenFrom(SCHEDULES)] = Field(
         Choice("one_cycle"), description="How the rate changes from update to update."
@@ -91,6 +94,6 @@ class RegularizationSettings(BaseModel):
 
     weight_decay: Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False), AS_NUMBER] | None = Field(
         None,
-        description="λ: added to the gradient as λ·w for sgd and adam, to the step for adamw; weights only, not "
-        "biases; none: the optimizer's own.",
+        description="λ: added to the step as λ·w for adamw, for the others to the gradient; weights only, not biases; "
+        "none: the optimizer's own.",
     )

@@ -6,8 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from entrena.training.batch_optimizers import CONVERGED, GOES_ON, Standing
+
 OutcomeName = Literal[
     "out_of_epochs",
+    "converged",
     "stopped_early",
     "out_of_time",
     "stopped_by_callback",
@@ -25,8 +28,9 @@ class Outcome:
     """How a run ended, as data and as a sentence.
 
     Attributes:
-        name: One of `out_of_epochs` (the planned end), `stopped_early`, `out_of_time`, `stopped_by_callback`,
-            `interrupted`, `diverged`, `end_of_stream` (its rows were all learned).
+        name: One of `out_of_epochs` (the planned end), `converged` (a batch-only optimizer found no lower loss),
+            `stopped_early`, `out_of_time`, `stopped_by_callback`, `interrupted`, `diverged`, `end_of_stream` (its rows
+            were all learned).
         sentence: The same for people, with the numbers.
     """
 
@@ -56,11 +60,28 @@ def out_of_patience(best: Best, epoch: int, patience: int | None) -> bool:
     return patience is not None and epoch - best.epoch >= patience
 
 
+def describe_convergence(standing: Standing, tolerance: float, dtype: str) -> str | None:
+    """Why a batch-only optimizer has ended, where it has.
+
+    Args:
+        standing: Where it stands, as plain numbers.
+        tolerance: For the largest entry of the gradient.
+        dtype: Of the weights.
+    """
+    if int(standing.ended) == GOES_ON:
+        return None
+    entry = f"no entry of the gradient is larger than {float(standing.gradient):.2g}"
+    if int(standing.ended) == CONVERGED:
+        return f"{entry}, and the tolerance is {tolerance:g}"
+    return f"no step lowers the loss any more in {dtype}; {entry}"
+
+
 def describe_end(name: OutcomeName, *, epoch: int, best: Best, restored: bool, why: str = "") -> Outcome:
-    """The outcome with its sentence."""
+    """The outcome with its sentence; `why` belongs to `converged` and `diverged`."""
     epochs = f"{epoch} epoch{'' if epoch == 1 else 's'}"
     said = {
         "out_of_epochs": f"All {epochs} were run." if epoch != 1 else "The one epoch was run.",
+        "converged": f"Converged after {epochs}: {why}.",
         "stopped_early": f"Stopped after {epochs}: no improvement since epoch {best.epoch}.",
         "out_of_time": f"Stopped after {epochs}: max_seconds was reached.",
         "stopped_by_callback": f"Stopped after {epochs} by a callback.",
