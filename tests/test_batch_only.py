@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
-from entrena import NetworkClassifier, NetworkRegressor, population, train
+from entrena import NetworkClassifier, NetworkRegressor, Recipe, population, train
 from entrena.errors import RecipeError
 
 OF_ANY_LOSS = ["conjugate_gradient", "lbfgs", "bfgs"]
@@ -69,16 +71,12 @@ def test_an_epoch_is_an_evaluation_and_the_loss_never_rises():
     fitted = NetworkRegressor(hidden=(6,), activation="tanh", optimizer="lbfgs", max_epochs=60).fit(X, y**2)
     losses = fitted.loss_curve_
     assert len(losses) == fitted.n_epochs_ == 60
-    assert all(after <= before * (1 + 1e-6) for before, after in zip(losses, losses[1:], strict=False))
+    assert all(after <= before * (1 + 1e-6) for before, after in pairwise(losses))
     assert losses[-1] < losses[0] / 4
 
 
 def test_a_stopped_run_goes_on_bit_by_bit(tmp_path):
     recipe = {"optimizer": "lbfgs", "hidden": [5], "max_epochs": 50}
-
-    def stop(progress):
-        return "stop" if progress.epoch == 20 else None
-
     whole = train(recipe, "diabetes", runs_dir=tmp_path, name="whole")
     asked = iter([None] * 19)
 
@@ -102,8 +100,6 @@ def test_side_by_side_as_alone():
         for name in BATCH_ONLY
         for seed in (0, 1)
     ]
-    from entrena import Recipe
-
     recipes = [Recipe.make(each) for each in recipes]
     found = population.train(recipes, "diabetes", split_seed=0, save=False)
     alone = population.train(recipes[:1], "diabetes", split_seed=0, save=False)
