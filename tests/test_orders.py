@@ -31,8 +31,8 @@ def away(p: np.ndarray, q: np.ndarray) -> float:
     return float(np.abs(p - q).mean())
 
 
-# The most likely weights for such a sample (scikit-learn's LogisticRegression, classes weighted) are 0.006 to 0.012 away
-# from the truth on average; predictions by the wrong shares are 0.26 to 0.32 away.
+# The most likely weights for such a sample (scikit-learn's LogisticRegression, classes weighted) are 0.006 to 0.012
+# away from the truth on average; predictions by the wrong shares are 0.26 to 0.32 away.
 CLOSE = 0.02
 SETTINGS = dict(hidden=(), batch_size=64, max_epochs=20, learning_rate=0.005, weight_decay=0.0)
 

@@ -6,7 +6,7 @@ rows → inputs by the statistics so far (or fixed ones) → a compiled pass of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -52,6 +52,12 @@ class TestedRows:
     tested: Tested
     shift: np.ndarray
     scale: np.ndarray
+
+    @classmethod
+    def joined(cls, parts: Sequence[TestedRows]) -> TestedRows:
+        """Those of several calls, one after the other."""
+        tested = Tested.joined([part.tested for part in parts])
+        return cls(tested, *(np.concatenate([getattr(part, name) for part in parts]) for name in ("shift", "scale")))
 
     @property
     def losses(self) -> np.ndarray:
@@ -245,7 +251,28 @@ class Learner:
             X: [rows, columns] finite float64.
             targets: [rows] class numbers; or numbers, [rows] or [rows, outputs].
             weight: [rows] above 0, or None.
+
+        Raises:
+            DataError: A number is too large; nothing is learned then.
         """
+        step = self.stream.rows_a_call
+        if len(X) <= step:
+            return self._learn_numbers(X, targets, weight)
+        # While the device learns some rows, the next are made ready: on two cores in nearly half the time.
+        before = self.mark()
+        try:
+            parts = [
+                self._learn_numbers(
+                    X[i : i + step], targets[i : i + step], None if weight is None else weight[i : i + step]
+                )
+                for i in range(0, len(X), step)
+            ]
+        except DataError:
+            self.go_back(before)
+            return self._learn_numbers(X, targets, weight)  # which says the number of the row
+        return TestedRows.joined(parts)
+
+    def _learn_numbers(self, X: np.ndarray, targets: np.ndarray, weight: np.ndarray | None) -> TestedRows:
         dtype = self.stream.plan.dtype
         inputs: RunningInputs | Preprocessor
         if isinstance(self.inputs, RunningInputs):

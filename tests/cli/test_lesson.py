@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from entrena.lessons import Size, seed_noise
+from entrena.lessons import IDS, Size, seed_noise
 
 Entrena = Callable[..., Any]
 TINY = {"data": ["iris"], "pairs": 1, "samples": 2, "splits": 2, "unseen": 100, "samples_at_once": 2}
@@ -31,10 +31,12 @@ def test_the_list(entrena: Entrena) -> None:
     said = entrena("lesson")
     assert (said.code, said.err) == (0, "")
     lines = said.out.splitlines()
-    assert lines[0] == "Regularization and invariance"
-    assert lines[1].split(maxsplit=1) == ["seed_noise", seed_noise.LESSON.title]
-    (only,) = entrena("lesson", "--json").json["lessons"]
-    assert set(only) == {"id", "chapter", "title", "claim", "source"}
+    assert lines[0] == "Training modes"
+    at = lines.index("Regularization and invariance")
+    assert lines[at + 1].split(maxsplit=1) == ["seed_noise", seed_noise.LESSON.title]
+    listed = entrena("lesson", "--json").json["lessons"]
+    assert [each["id"] for each in listed] == list(IDS)
+    assert all(set(each) == {"id", "chapter", "title", "claim", "source"} for each in listed)
 
 
 @pytest.mark.usefixtures("tiny")

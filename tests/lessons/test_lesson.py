@@ -20,7 +20,12 @@ from entrena.recipe import REGISTRIES
 from tests.test_house import CHAPTERS, LESSONS
 
 ROOT = Path(__file__).parents[2]
-FRAME = {"__init__", "catalogue", "drawings", "intervals", "lesson", "pages", "running", "samples", "trials"}
+FRAME = set(
+    """
+    __init__ batch_races catalogue conjugacy curvature drawings edge_of_stability intervals lesson levels
+    mislabelling pages quadratics rate_search running samples timing trials
+    """.split()
+)
 
 ABOVE, BELOW, ACROSS = Case("above", 0.5, 0.3, 0.7), Case("below", 0.02, 0.0, 0.05), Case("across", 0.12, 0.05, 0.2)
 
@@ -106,7 +111,7 @@ def test_a_technique_names_a_lesson_as_it_is_spelled():
 
 
 @pytest.mark.parametrize(
-    ("wanted", "message"), [("seed_nois", "did you mean 'seed_noise'?"), ("zzz", "there are seed")]
+    ("wanted", "message"), [("seed_nois", "did you mean 'seed_noise'?"), ("zzz", f"there are {IDS[0]}, ")]
 )
 def test_an_unknown_lesson(wanted, message):
     with pytest.raises(UsageError, match=re.escape(message)):

@@ -111,7 +111,9 @@ def test_no_dropout_is_the_program_of_before(make_problem):
     shape = Shape(plan.epochs_a_call, plan.updates_a_call)
     _, controls = Show(plan, problem.training, lambda: None).controls(Place(0, 1, 0, plan.n_updates, True), shape)
     assert set(controls) <= {"learning_rate", "momentum"}
-    _, controls = Show(with_dropout(plan), problem.training, lambda: None).controls(Place(1, 1, 0, plan.n_updates, True), shape)
+    _, controls = Show(with_dropout(plan), problem.training, lambda: None).controls(
+        Place(1, 1, 0, plan.n_updates, True), shape
+    )
     dropped = controls["dropout"]
     later = np.arange(dropped.shape[1]) + plan.n_updates
     np.testing.assert_array_equal(dropped[0], update_words(plan.seed, later))

@@ -8,7 +8,19 @@ from entrena.errors import UsageError, did_you_mean
 from entrena.lessons.lesson import Lesson
 
 # In the order of the chapters. A lesson is a file of this name and a line here.
-IDS: tuple[str, ...] = ("seed_noise",)
+IDS: tuple[str, ...] = (
+    "redundancy",
+    "better_minima",
+    "drift",
+    "batch_size",
+    "convergence_condition",
+    "ravine",
+    "conjugate_gradients",
+    "interleaving",
+    "balanced_batches",
+    "hard_examples",
+    "seed_noise",
+)
 
 
 def find(wanted: str) -> Lesson:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from math import inf, isnan, nan
+from statistics import median
 from typing import Any
 
 
@@ -28,6 +30,29 @@ def clopper_pearson(count: int, n: int, level: float = 0.95) -> tuple[float, flo
     low = float(beta.ppf(tail, count, n - count + 1)) if count > 0 else 0.0
     high = float(beta.ppf(1 - tail, count + 1, n - count)) if count < n else 1.0
     return low, high
+
+
+def median_interval(values: Sequence[float], level: float = 0.95) -> dict[str, float]:
+    """The median of independent values and its interval, whatever their distribution: `median`, `low`, `high`.
+
+    The interval reaches from the r-th smallest value to the r-th greatest. The true median is outside where fewer than
+    r values are on one side of it, with the probability 2·P(Binomial(n, ½) < r); r is the greatest for which that is
+    1 − level at most. Values may be infinite; where some are not known, NaN, each end takes the worse.
+
+    Source: David & Nagaraja, Order Statistics, 3rd ed. (2003), section 7.1.
+
+    >>> median_interval([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0])
+    {'median': 4.5, 'low': 1.0, 'high': 8.0}
+    """
+    from scipy.stats import binom
+
+    least = sorted(-inf if isnan(value) else value for value in values)
+    most = sorted(inf if isnan(value) else value for value in values)
+    middle = median(least) if median(least) == median(most) else nan
+    r = int(binom.ppf((1 - level) / 2, len(values), 0.5))
+    if r == 0:  # too few values: nothing is known
+        return {"median": middle, "low": -inf, "high": inf}
+    return {"median": middle, "low": least[r - 1], "high": most[-r]}
 
 
 def share(count: int, n: int) -> dict[str, Any]:
@@ -61,3 +86,15 @@ def percent(value: float) -> str:
     '12 %'
     """
     return f"{100 * value:.0f} %"
+
+
+def span_of(found: Mapping[str, Any], digits: int = 3, between: str = "–") -> str:
+    """A mean with its interval, of which `mean`, `low` and `high` are known.
+
+    >>> span_of({"mean": 1.0, "low": 0.991, "high": 1.009}, 2)
+    '1.00 (0.99–1.01)'
+    >>> span_of({"mean": -1.0, "low": -2.0, "high": 0.0}, 1, " to ")
+    '-1.0 (-2.0 to 0.0)'
+    """
+    mean, low, high = (f"{found[end]:.{digits}f}" for end in ("mean", "low", "high"))
+    return f"{mean} ({low}{between}{high})"

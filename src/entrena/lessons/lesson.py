@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -145,30 +146,54 @@ class Lesson:
     figures: Callable[[Results], Sequence[Drawing]]
 
 
-def decide(case: Case, threshold: float) -> Decision:
-    """What one case says of a claim that something is above a threshold: the interval has to be on one side of it.
+def decide(case: Case, threshold: float, most: float = math.inf) -> Decision:
+    """What one case says of a claim that something is above a threshold, and below another one where there is one.
+
+    The whole interval has to be inside, or outside on one side.
 
     >>> decide(Case("iris", 0.4, 0.3, 0.5), 0.1), decide(Case("iris", 0.1, 0.05, 0.2), 0.1)
     ('holds', 'undecided')
+    >>> decide(Case("iris", 0.4, 0.3, 0.5), 0.1, 0.2)
+    'fails'
     """
-    if case.low > threshold:
+    if threshold < case.low and case.high < most:
         return "holds"
-    return "fails" if case.high < threshold else "undecided"
+    return "fails" if case.high < threshold or case.low > most else "undecided"
+
+
+def both(first: Decision, second: Decision) -> Decision:
+    """What two demands say that have to be met together.
+
+    >>> both("holds", "undecided"), both("fails", "undecided")
+    ('undecided', 'fails')
+    """
+    if "fails" in (first, second):
+        return "fails"
+    return "holds" if first == second == "holds" else "undecided"
 
 
 def combine(cases: Sequence[Case], threshold: float, depends_on: str) -> Verdict:
-    """The verdict on a claim that was tried in several cases.
-
-    It holds where it holds in all cases, fails where it fails in all, depends where it holds in some and fails in
-    others; else it is not decided.
+    """The verdict on a claim that was tried in several cases with one threshold.
 
     Args:
         cases: What was measured.
         threshold: Above it the claim holds.
         depends_on: What makes one case differ from another, such as `the data set`.
     """
-    decided = {case.name: decide(case, threshold) for case in cases}
-    found = set(decided.values())
+    return conclude([(case, decide(case, threshold)) for case in cases], depends_on)
+
+
+def conclude(decided: Sequence[tuple[Case, Decision]], depends_on: str) -> Verdict:
+    """The verdict on a claim that was decided case by case.
+
+    It holds where it holds in all cases, fails where it fails in all, depends where it holds in some and fails in
+    others; else it is not decided.
+
+    Args:
+        decided: What was measured, and what it says of the claim.
+        depends_on: What makes one case differ from another, such as `the data set`.
+    """
+    found = {decision for _, decision in decided}
     name: VerdictName = "not_decided"
     if found == {"holds"}:
         name = "holds"
@@ -178,7 +203,7 @@ def combine(cases: Sequence[Case], threshold: float, depends_on: str) -> Verdict
         name = "depends"
     parts = []
     for decision, words in (("holds", "holds"), ("fails", "fails"), ("undecided", "is not decided")):
-        said = [said_of(case) for case in cases if decided[case.name] == decision]
+        said = [said_of(case) for case, own in decided if own == decision]
         if said:
             parts.append(f"It {words} on {', '.join(said)}.")
     return Verdict(name, " ".join(parts), depends_on if name == "depends" else "")

@@ -53,7 +53,7 @@ def markdown(lesson: Lesson, record: Mapping[str, Any]) -> str:
     ]
     left_out = record["size"]["left_out"]
     if left_out:
-        parts.append(f"This is the quick size. {left_out}")
+        parts.append(f"This is the quick size. {left_out} The whole study: `entrena lesson {lesson.id} --full`.")
     parts += ["## What was done", *lesson.method(record["size"]["choices"]), "## What was found"]
     for table in lesson.tables(results):
         parts += [f"**{table.title}**", markdown_table(table), *([table.note] if table.note else [])]

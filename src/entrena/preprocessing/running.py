@@ -82,15 +82,6 @@ class RunningMoments:
         with np.errstate(over="ignore", invalid="ignore"):  # not finite from there on: `is_finite`
             return self._after(rows, weight)
 
-    def _after_one(self, row: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray, RunningMoments]:
-        """The same of a single row, for streams that bring one at a time: a quarter of the time."""
-        weight = self.weight + 1.0
-        away = row - first
-        total = self.total + away
-        mean, mean_before = total / weight, self.total / (self.weight or 1.0)
-        squares = self.squares + (away - mean_before) * (away - mean)
-        return first + mean, np.sqrt(squares / weight), RunningMoments(weight, first, total[0], squares[0])
-
     def _after(self, rows: np.ndarray, weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, RunningMoments]:
         first = rows[0] if self.weight == 0 else self.first
         if len(rows) == 1 and weight is None:
@@ -104,6 +95,15 @@ class RunningMoments:
         squares = _sums(self.squares, by * (away - means[:-1]) * (away - means[1:]))
         deviations = np.sqrt(squares[1:] / weights[1:, None])
         return first + means[1:], deviations, RunningMoments(float(weights[-1]), first, totals[-1], squares[-1])
+
+    def _after_one(self, row: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray, RunningMoments]:
+        """The same of a single row, for streams that bring one at a time: a quarter of the time."""
+        weight = self.weight + 1.0
+        away = row - first
+        total = self.total + away
+        mean, mean_before = total / weight, self.total / (self.weight or 1.0)
+        squares = self.squares + (away - mean_before) * (away - mean)
+        return first + mean, np.sqrt(squares / weight), RunningMoments(weight, first, total[0], squares[0])
 
 
 def _sums(before: np.ndarray | float, values: np.ndarray) -> np.ndarray:

@@ -280,7 +280,7 @@ class LineMemory(NamedTuple):
         squared: The sum of its squares.
         direction: The direction that is searched.
         slope: The derivative along it at the accepted point.
-        fall: By how much the last accepted step lowered the value.
+        fall: By how much the last accepted step lowered the value, without its rounding.
         fresh: Whether the direction is that of steepest descent, nothing being remembered.
         search: The line search.
         rule: What the rule remembers.
@@ -314,8 +314,8 @@ def along_lines(rule: Rule, tolerance: Float[Array, ""]) -> BatchOptimizer:
         trial = add_scaled(params, step, memory.direction)
         seen = objective.evaluate(trial)
         slope = dot(seen.gradient, memory.direction)
-        change = steady_change(memory.search, seen.value, memory.value, slope, memory.slope)
-        search, verdict = advance(memory.search, change, slope, memory.slope, rule.wolfe)
+        known = seen.value, memory.value, slope, memory.slope
+        search, verdict = advance(memory.search, *known, rule.wolfe)
         accepted = first | verdict.accepted
         standing = next_standing(memory.standing, accepted, seen, tolerance, step=step, most_idle=2 * MOST_IDLE)
         idle = accepted & (standing.idle == MOST_IDLE)
@@ -339,7 +339,7 @@ def along_lines(rule: Rule, tolerance: Float[Array, ""]) -> BatchOptimizer:
         own = own._replace(n_known=jnp.where(uphill, 0, own.n_known))
         direction = jax.tree.map(lambda d, g: jnp.where(uphill, -g, d), direction, told.gradient)
         slope = jnp.where(told.now, jnp.where(uphill, -told.squared, slope), memory.slope)
-        fall = jnp.where(first | ~accepted, memory.fall, -change)  # of the step that is accepted, without its rounding
+        fall = jnp.where(first | ~accepted, memory.fall, -steady_change(memory.search, *known))
         fresh = uphill | told.forget | (memory.fresh & ~told.now)
         alpha = _first_step(rule, slope, told.squared, fall, fresh)
 
@@ -370,12 +370,12 @@ def _first_step(
 ) -> Float[Array, ""]:
     """The step that is tried first along a direction.
 
-    The first step of all is 1, and no longer than 1. Later it is 1 for rules that know the curvature; else that which
+    The first step of all has the length 1. Later it is 1 for rules that know the curvature; else that which
     would lower the value as much as the last step did, were φ a parabola: 2·(f − f before)/φ′(0), Nocedal & Wright
     eq. 3.60, with their 1 % on top. Their limit of 1 is for Newton's directions: those of conjugate gradients have no
     such natural length, and without the limit they took half the evaluations to the same loss.
     """
     known = fall > 0
-    first = jnp.minimum(1, 1 / jnp.sqrt(squared))
+    first = 1 / jnp.sqrt(squared)
     after_fall = jnp.where(known, 2.02 * fall / -slope, first)
     return jnp.where(fresh & ~known, first, 1.0) if rule.unit else after_fall

@@ -143,6 +143,7 @@ def steady_change(
 def advance(
     search: Search,
     value: Float[Array, ""],
+    value_0: Float[Array, ""],
     slope: Float[Array, ""],
     slope_0: Float[Array, ""],
     wolfe: Wolfe,
@@ -151,16 +152,19 @@ def advance(
 
     Args:
         search: The search.
-        value: φ(α) − φ(0), as `steady_change` gives it.
+        value: φ(α).
+        value_0: φ(0).
         slope: φ′(α).
         slope_0: φ′(0).
         wolfe: When a step is accepted.
 
     Returns:
         The search with its next step, and whether it has ended. A step that is accepted without the curvature condition
-        is the best that was found when the interval became too short, or the evaluations too many.
+        is the best that was found when the interval became too short, or the evaluations too many; the value there is
+        in fact lower.
     """
-    step, finite = search.step, jnp.isfinite(value) & jnp.isfinite(slope)
+    step, finite, fell = search.step, jnp.isfinite(value) & jnp.isfinite(slope), value < value_0
+    value = steady_change(search, value, value_0, slope, slope_0)
     trial = End(step, value, slope)
     least = wolfe.c1 * slope_0
     decreased = finite & (value <= step * least)
@@ -179,7 +183,7 @@ def advance(
     stuck = after.bracketed & (short | (after.step <= after.low) | (after.step >= after.high))
     over = stuck | (step >= GREATEST_STEP) | (after.evaluations >= wolfe.most) | search.last
     found = after.best.step > 0
-    accepted = accepted | (over & found & finite & (after.best.step == step))
+    accepted = accepted | (over & found & finite & fell & (after.best.step == step))
     again = over & found & ~accepted & ~search.last
     failed = over & ~accepted & ~again
     after = after._replace(step=jnp.where(again, after.best.step, after.step), last=again)

@@ -15,6 +15,7 @@ function.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -73,6 +74,11 @@ class Tested:
 
     def __init__(self, parts: list[tuple[int, Array]], dtype: str) -> None:
         self._parts, self._dtype = parts, dtype
+
+    @classmethod
+    def joined(cls, several: Sequence[Tested]) -> Tested:
+        """Those of several calls, one after the other; at least one."""
+        return cls([part for tested in several for part in tested._parts], several[0]._dtype)
 
     @property
     def losses(self) -> np.ndarray:
@@ -143,6 +149,11 @@ class Stream:
         with np.errstate(over="ignore", invalid="ignore"):  # a sum is quicker, and may overflow where no weight does
             return all(np.isfinite(leaf.sum()) or np.isfinite(leaf).all() for leaf in leaves)
 
+    @property
+    def rows_a_call(self) -> int:
+        """The most rows that one call of the program learns."""
+        return MOST_UPDATES * self.plan.batch_size
+
     def learn(self, inputs: np.ndarray, targets: np.ndarray, weight: np.ndarray | None = None) -> Tested:
         """Learns examples, one update after the other; the last may be short.
 
@@ -154,7 +165,7 @@ class Stream:
         Returns:
             What the network made of each example before it was learned.
         """
-        rows = MOST_UPDATES * self.plan.batch_size
+        rows = self.rows_a_call
         tested = []
         for first in range(0, len(inputs), rows):
             part = slice(first, first + rows)
