@@ -90,7 +90,7 @@ def test_values_and_slopes_are_the_closed_forms(name):
         (Choice("leaky_relu", (("alpha", 0.2),)), lambda z: np.where(z < 0, 0.2 * z, z)),
         (Choice("tanh_linear", (("a", 0.5),)), lambda z: np.tanh(z) + 0.5 * z),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, Choice) else "formula",
 )
 def test_settings_reach_the_function(choice, value):
     with jax.enable_x64(True):
