@@ -120,7 +120,7 @@ def test_orders_differ_in_their_sequence_only(monkeypatch):
             seen.append(networks)
             return super().train(said, networks, watching, same=same)
 
-    monkeypatch.setattr(interleaving, "RATES", (0.1,))
+    monkeypatch.setattr(interleaving, "RATES", {"online": (0.1,)})
     interleaving._case("wine", "online", 2, range(3, 5), range(5, 6), Recording("interleaving"))
     tuning, *_, last = seen
     assert {each.plan.seed for each in tuning} == {5}

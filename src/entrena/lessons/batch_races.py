@@ -20,7 +20,7 @@ EARLY, DEEP = "early", "deep"
 
 CONJUGATE = "conjugate gradients"
 # Recipe → what it changes, and the rates that are tried; None: it has none.
-RATES = tuple(2.0**k for k in range(-6, 4))  # η/(1 − μ)
+RATES = tuple(2.0**k for k in range(-3, 6))  # η/(1 − μ)
 ADAM_RATES = tuple(10 ** (k / 2) for k in range(-8, 0))
 IN_BATCHES: dict[str, tuple[dict[str, Any], tuple[float, ...] | None]] = {
     "gradient descent": ({"optimizer": "sgd", "momentum": 0.0}, RATES),

@@ -230,12 +230,12 @@ def _table_of(task: Mapping[str, Any]) -> Table:
     levels = task["levels"]
     return Table(
         f"{task['name']}: {task['rows']:,} rows, {task['weights']:,} weights",
-        ("recipe", "early", "deep", "ms a pass", "seconds, early", "deep ", "score, early", "deep  "),
+        ("recipe", "passes: early", "deep", "ms a pass", "seconds: early", "deep ", "score: early", "deep  "),
         rows,
         f"Medians of the passes to the training loss {levels[EARLY]:g} (early) and {levels[DEEP]:g} (deep), –: not "
         "reached; then seconds, of which small networks spend a good part between the passes; then the mean score on "
         "held-out rows at the end of those runs.",
-        dispensable=("score, early", "deep  ", "ms a pass"),
+        dispensable=("ms a pass", "score: early", "deep  "),
     )
 
 
@@ -261,6 +261,12 @@ def meaning(results: Results) -> list[str]:
         "found. Where rows repeat each other, a pass of mini-batches has more updates, and a technique for batches "
         "sees each copy in every evaluation."
     )
+    scores = [
+        f"{task['name']} {_mean_score(task, EARLY):.3f} and {_mean_score(task, DEEP):.3f}" for task in results["tasks"]
+    ]
+    parts.append(
+        f"What the deep level is worth: the mean scores on held-out rows are, early and deep, {', '.join(scores)}."
+    )
     small = [each["conjugate"]["mean"] for each in results["noisy"] if each["batch_size"] < NOISY_ROWS]
     if small:
         parts.append(
@@ -270,6 +276,11 @@ def meaning(results: Results) -> list[str]:
             f"{min(small):.1f} to {max(small):.1f} of the first."
         )
     return parts
+
+
+def _mean_score(task: Mapping[str, Any], level: str) -> float:
+    """Over recipes and seeds."""
+    return float(np.mean([each["scores"] for each in task["found"] if each["level"] == level]))
 
 
 def figures(results: Results) -> list[Drawing]:

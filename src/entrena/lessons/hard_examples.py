@@ -371,7 +371,7 @@ def meaning(results: Results) -> list[str]:
         lift = float(np.mean(_of(most, BY_ERROR)["lift"]))
         said = "; ".join(f"{_case_name(each)} {span_of(losses[_case_name(each)], 2)}" for each in wrong)
         parts.append(
-            f"Mislabelled rows stay hard: they are drawn up to {lift:.1f} times as often as their share "
+            f"Mislabelled rows stay hard: by_error draws them up to {lift:.1f} times as often as their share "
             f"({_case_name(most)}). The log loss on held-out rows is then so many times lower (below 1: higher): "
             f"{said}."
         )

@@ -71,7 +71,7 @@ def said_of_finding(cases: Sequence[Mapping[str, Any]]) -> str:
         cases: For each the per cent of `mislabelled` rows, and the `orders`, some with what `drawn_of` found.
     """
     counts: dict[str, list[int]] = {}
-    right = []
+    right: list[float] = []
     for each in cases:
         for own in (order["finding"] for order in each["orders"] if "finding" in order):
             found = counts.setdefault("mislabelled" if each["mislabelled"] else "clean", [0, 0])

@@ -60,7 +60,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
 }
 NETWORK_RECIPE = GRADIENT_DESCENT | {"activation": "tanh", "precision": "float32"}
 MODES: dict[str, dict[str, Any]] = {"batch": {"mode": "batch"}, "mini_batch": {"mode": "mini_batch", "batch_size": 32}}
-NETWORK_RATES = tuple(2.0**k for k in range(-3, 5))  # η/(1 − μ)
+NETWORK_RATES = tuple(2.0**k for k in range(-3, 6))  # η/(1 − μ)
 
 
 def experiment(size: Mapping[str, Any], seed: int, trials: Trials) -> Results:
