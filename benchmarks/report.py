@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("entrena", "jax", "jaxlib", "optax", "numpy", "scikit-learn", "torch", "keras")
+PACKAGES = ("entrena", "jax", "jaxlib", "optax", "numpy", "scikit-learn", "torch", "keras", "river")
 
 
 def environment() -> dict[str, str]:

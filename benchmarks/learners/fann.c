@@ -1,14 +1,17 @@
 /* The C library FANN, online training: tanh units, its squared error, momentum.
  *
- *   fann N_ROWS N_INPUTS N_HIDDEN N_OUTPUTS RATE MOMENTUM N_EPOCHS STEPWISE SHUFFLE < examples
+ *   fann N_ROWS N_INPUTS HIDDEN N_OUTPUTS RATE MOMENTUM N_EPOCHS STEPWISE SHUFFLE < examples
  *
- * Examples: float32, N_INPUTS inputs and N_OUTPUTS targets of each row. Prints: seconds updates mean_squared_error.
+ * HIDDEN: the units of the hidden layers, such as 64,64. Examples: float32, N_INPUTS inputs and N_OUTPUTS targets of each row. Prints: seconds updates mean_squared_error.
  * The first epoch is not timed.
  */
 #include <floatfann.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
+
+#define MOST_LAYERS 16
 
 static double now(void) {
     struct timespec t;
@@ -18,7 +21,11 @@ static double now(void) {
 
 int main(int argc, char **argv) {
     if (argc != 10) return 2;
-    unsigned n_rows = atoi(argv[1]), n_inputs = atoi(argv[2]), n_hidden = atoi(argv[3]), n_outputs = atoi(argv[4]);
+    unsigned n_rows = atoi(argv[1]), n_inputs = atoi(argv[2]), n_outputs = atoi(argv[4]);
+    unsigned sizes[MOST_LAYERS] = {n_inputs}, n_layers = 1;
+    for (char *units = strtok(argv[3], ","); units && n_layers < MOST_LAYERS - 1; units = strtok(NULL, ","))
+        sizes[n_layers++] = atoi(units);
+    sizes[n_layers++] = n_outputs;
     int n_epochs = atoi(argv[7]), stepwise = atoi(argv[8]), shuffle = atoi(argv[9]);
 
     struct fann_train_data *data = fann_create_train(n_rows, n_inputs, n_outputs);
@@ -28,7 +35,7 @@ int main(int argc, char **argv) {
             return 1;
 
     enum fann_activationfunc_enum tanh_units = stepwise ? FANN_SIGMOID_SYMMETRIC_STEPWISE : FANN_SIGMOID_SYMMETRIC;
-    struct fann *network = fann_create_standard(3, n_inputs, n_hidden, n_outputs);
+    struct fann *network = fann_create_standard_array(n_layers, sizes);
     fann_set_activation_function_hidden(network, tanh_units);
     fann_set_activation_function_output(network, tanh_units);
     fann_set_activation_steepness_hidden(network, 1.0f);

@@ -23,10 +23,11 @@ def is_available() -> bool:
 
 def measure(workload: Workload, stepwise: str = "0", shuffle: str = "0") -> Measurement:
     data = make_data(workload)
-    n_inputs, n_hidden, n_outputs = workload.sizes
+    n_inputs, *hidden, n_outputs = workload.sizes
     targets = np.where(np.eye(n_outputs)[data.classes] > 0, 0.9, -0.9)
     rows = np.concatenate([data.inputs, targets], axis=1).astype(np.float32)
-    numbers = (workload.n_rows, n_inputs, n_hidden, n_outputs, workload.learning_rate, MOMENTUM, workload.n_epochs)
+    units = ",".join(map(str, hidden))
+    numbers = (workload.n_rows, n_inputs, units, n_outputs, workload.learning_rate, MOMENTUM, workload.n_epochs)
     command = [str(PROGRAM), *map(str, numbers), stepwise, shuffle]
     printed = subprocess.run(command, input=rows.tobytes(), stdout=subprocess.PIPE, check=True).stdout.split()
     return Measurement(float(printed[0]), int(printed[1]), float(printed[2]))

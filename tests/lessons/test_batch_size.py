@@ -16,7 +16,7 @@ from entrena.lessons.running import run
 from entrena.lessons.timing import pass_seconds, seconds_a_pass
 from entrena.lessons.trials import Trials
 
-TINY = {"problems": ["moons 2-16-2"], "sizes": [1, 32, ALL], "seeds": 2, "tuning_seeds": 1, "most": 12, "rounds": 2}
+TINY = {"problems": ["moons 2-16-2"], "sizes": [1, 32, "all"], "seeds": 2, "tuning_seeds": 1, "most": 12, "rounds": 2}
 
 
 def problem(name, over_online, over_batch, *, spread=0.02, n=12, rounds=10, seed=0):

@@ -14,7 +14,19 @@ from entrena.data import EMBEDDED
 from entrena.lessons import Size, pages, redundancy
 from entrena.lessons.intervals import median_interval
 from entrena.lessons.levels import race
-from entrena.lessons.redundancy import BATCH, EXACT, LESSON, MINI_BATCH, MODES, NOISY, ONLINE, copied, growth, ratios
+from entrena.lessons.redundancy import (
+    BATCH,
+    EXACT,
+    LESSON,
+    MINI_BATCH,
+    MODES,
+    NOISY,
+    ONLINE,
+    copied,
+    growth,
+    ratios,
+    varied,
+)
 from entrena.lessons.running import run
 from entrena.lessons.trials import Trials
 from entrena.network.multilayer import Network
@@ -119,6 +131,19 @@ def test_copies():
     assert exact.n_rows == 45 and exact.columns == examples.columns
     np.testing.assert_array_equal(made, np.concatenate([inputs] * 3))
     np.testing.assert_array_equal(exact.targets, np.concatenate([examples.targets] * 3))
+
+
+def test_columns_that_are_nearly_constant_are_left_out():
+    examples = EMBEDDED["digits"].load()
+    kept = varied(examples)
+    inputs = np.column_stack([column.values for column in examples.inputs])
+    most = [max(np.bincount(column.astype(int))) for column in inputs.T]
+    assert [name for name, count in zip(examples.columns, most, strict=True) if count < 0.9 * 1797] == [*kept.columns]
+    assert 30 < len(kept.columns) < 60 and kept.n_rows == 1797
+    assert varied(EMBEDDED["moons"].load()).columns == ("x", "y")
+    # So networks of different seeds have equal shapes, and are trained side by side.
+    made = [redundancy._racer("digits", EXACT, 1, BATCH, 100).prepare(seed, 0.1, 2) for seed in range(12)]
+    assert len({each.network.sizes for each in made}) == 1
 
 
 def test_noisy_copies():

@@ -9,7 +9,16 @@ from scipy.special import softmax
 
 from entrena.network import Network
 from entrena.registry import Choice
-from entrena.training.optimizers import OPTIMIZERS, is_decoupled, own_decay, own_default
+from entrena.training.optimizers import (
+    OPTIMIZERS,
+    batch_optimizer,
+    finds_step,
+    is_batch_only,
+    is_decoupled,
+    own_decay,
+    own_default,
+    settings_by_use,
+)
 from entrena.training.program import Block, Data, Structure, compiled, initial_state
 
 N_ROWS, N_UPDATES, BATCH = 23, 10, 5
@@ -104,7 +113,9 @@ def test_ten_updates_equal_numpy(kind, decay, hidden, generator):
 
 
 def test_kinds_cover_the_registry():
-    assert {kind["optimizer"] for kind in KINDS.values()} == set(OPTIMIZERS)
+    # Those that need all rows in each update: test_batch_optimizers.py.
+    others = {name for name in OPTIMIZERS if not is_batch_only(Choice(name))}
+    assert {kind["optimizer"] for kind in KINDS.values()} == others
 
 
 def test_own_defaults_and_kind_of_decay():
@@ -114,7 +125,26 @@ def test_own_defaults_and_kind_of_decay():
         assert own_default(Choice(name), "learning_rate") > 0
         assert own_decay(Choice(name), 0.01, 1000) >= 0
         assert set(entry.details["uses"]) <= {"momentum", "nesterov"}
-    assert {name: is_decoupled(Choice(name)) for name in OPTIMIZERS} == {"sgd": False, "adam": False, "adamw": True}
+    assert [name for name in OPTIMIZERS if is_decoupled(Choice(name))] == ["adamw"]
+
+
+def test_which_optimizers_need_all_rows_and_which_find_their_step():
+    step = ["conjugate_gradient", "lbfgs", "bfgs", "levenberg_marquardt"]
+    assert [name for name in OPTIMIZERS if finds_step(Choice(name))] == step
+    assert [name for name in OPTIMIZERS if is_batch_only(Choice(name))] == [*step, "rprop"]
+
+
+def test_every_setting_of_a_batch_only_optimizer_reaches_it_or_the_host():
+    for name, entry in OPTIMIZERS.items():
+        numbers, compiled_, host = settings_by_use(Choice(name))
+        assert {**numbers, **compiled_, **host} == OPTIMIZERS.settings_of(Choice(name))
+        assert all(isinstance(value, float) for value in numbers.values())
+        if is_batch_only(Choice(name)):
+            assert "tolerance" in numbers
+            made = batch_optimizer(Choice(name), compiled_, numbers, 0.1)
+            memory = jax.eval_shape(made.init, {"w": np.zeros(3, np.float32)})
+            assert {"loss", "gradient", "ended"} <= set(memory.standing._fields)
+            assert entry.details["decay"] == "coupled"
 
 
 @pytest.mark.parametrize(

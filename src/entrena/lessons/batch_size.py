@@ -58,7 +58,7 @@ def _on_problem(
 ) -> dict[str, Any]:
     from entrena.lessons.timing import seconds_a_pass
 
-    sizes, problem = size["sizes"], _Problem(name)
+    sizes, problem = [ALL if each == "all" else each for each in size["sizes"]], _Problem(name)
     racers = [problem.racer(each) for each in sizes]
     rates = best_rates(name, racers, others, trials, n_between=1)
     running = [replace(each, most=size["most"]) for each in racers]
@@ -138,9 +138,9 @@ class _Problem:
 def method(size: Mapping[str, Any]) -> list[str]:
     """What is done."""
     levels = ", ".join(f"{name} to the loss {PROBLEMS[name]['level']:g}" for name in size["problems"])
-    sizes = ", ".join(words_of(each) for each in size["sizes"])
+    sizes = ", ".join(map(str, size["sizes"]))
     return [
-        f"Networks are trained with {sizes} examples in an update: {levels}, the mean over all training rows. Plain "
+        f"Networks are trained with {sizes} examples in an update, {levels}, the mean over all training rows. Plain "
         "gradient steps of one rate from first to last, no momentum, no weight decay. Each size has the rate with "
         "which it takes the fewest passes over the data, of rates a factor 2 apart, sought with "
         f"{size['tuning_seeds']} seeds; the passes are then counted with {size['seeds']} others, at most "
@@ -366,7 +366,7 @@ def figures(results: Results) -> list[Drawing]:
     ]
 
 
-_EVERY = [1, 2, 4, 8, 16, 32, 64, 128, 256, ALL]
+_EVERY = [1, 2, 4, 8, 16, 32, 64, 128, 256, "all"]
 
 LESSON = Lesson(
     id="batch_size",
@@ -385,7 +385,7 @@ LESSON = Lesson(
         "quick": Size(
             {
                 "problems": ["moons 2-16-2", "digits 64-32-10"],
-                "sizes": [1, 8, 64, ALL],
+                "sizes": [1, 8, 64, "all"],
                 "seeds": 6,
                 "tuning_seeds": 2,
                 "most": 400,

@@ -48,7 +48,7 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 OF_NETWORKS = (PLAIN, "momentum 0.5", MOMENTUM, NESTEROV)
 OF_EDGE = (0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.96, 0.99)  # rates that are tried, over the greatest that converges
-AT_LEAST = 250  # passes that are allowed, and three times κ more
+AT_LEAST = 160  # passes that are allowed, and three times κ more
 PROBE = 1e-3  # the rate of the one update by which a gradient is seen
 CIRCLE, ELLIPSE = 1.0, 5.0  # degrees: below the first a gradient points at the minimum, above the second it does not
 

@@ -38,6 +38,7 @@ Tree = Any  # the weights of a network, or any other tree of arrays
 GOES_ON, CONVERGED, NO_LOWER = 0, 1, 2
 """`Standing.ended`: not yet; the gradient is below the tolerance; no step lowers the value any more."""
 
+MOST_LONGER = 10.0  # times the last step, for the first step along the next direction
 MOST_IDLE = 20  # accepted steps without a lower value or a smaller gradient, after which rounding is all that is left
 SMALLER = 0.9  # a gradient is smaller than another below this share of it
 
@@ -281,6 +282,7 @@ class LineMemory(NamedTuple):
         direction: The direction that is searched.
         slope: The derivative along it at the accepted point.
         fall: By how much the last accepted step lowered the value, without its rounding.
+        length: d·d, where the rule asks for it.
         fresh: Whether the direction is that of steepest descent, nothing being remembered.
         search: The line search.
         rule: What the rule remembers.
@@ -293,6 +295,7 @@ class LineMemory(NamedTuple):
     direction: Tree
     slope: Float[Array, ""]
     fall: Float[Array, ""]
+    length: Float[Array, ""]
     fresh: Bool[Array, ""]
     search: Search
     rule: Any
@@ -306,7 +309,7 @@ def along_lines(rule: Rule, tolerance: Float[Array, ""]) -> BatchOptimizer:
         standing, no = first_standing(zero), jnp.zeros((), bool)
         zeros = _zeros(params)
         own = rule.init(params)
-        return LineMemory(standing, zero, zeros, zero, zeros, zero, zero, no, begin(zero, zero), own)
+        return LineMemory(standing, zero, zeros, zero, zeros, zero, zero, zero, no, begin(zero, zero), own)
 
     def update(objective: Objective, params: Tree, memory: LineMemory) -> tuple[Tree, LineMemory]:
         first, step = memory.standing.evaluations == 0, memory.search.step
@@ -341,7 +344,11 @@ def along_lines(rule: Rule, tolerance: Float[Array, ""]) -> BatchOptimizer:
         slope = jnp.where(told.now, jnp.where(uphill, -told.squared, slope), memory.slope)
         fall = jnp.where(first | ~accepted, memory.fall, -steady_change(memory.search, *known))
         fresh = uphill | told.forget | (memory.fresh & ~told.now)
-        alpha = _first_step(rule, slope, told.squared, fall, fresh)
+        length = memory.length if rule.unit else dot(direction, direction)
+        longest = MOST_LONGER * step * jnp.sqrt(memory.length / length)
+        alpha = _first_step(slope, told.squared, fall, jnp.where(accepted, longest, jnp.inf))
+        if rule.unit:
+            alpha = jnp.where(fall > 0, 1.0, 1 / jnp.sqrt(told.squared))
 
         hopeless = failed & memory.fresh & (standing.ended == GOES_ON)
         standing = standing._replace(ended=jnp.where(hopeless, NO_LOWER, standing.ended))
@@ -353,6 +360,7 @@ def along_lines(rule: Rule, tolerance: Float[Array, ""]) -> BatchOptimizer:
             direction=direction,
             slope=slope,
             fall=fall,
+            length=length,
             fresh=fresh,
             search=select(told.now, begin(alpha, slope), search),
             rule=own,
@@ -362,20 +370,13 @@ def along_lines(rule: Rule, tolerance: Float[Array, ""]) -> BatchOptimizer:
 
 
 def _first_step(
-    rule: Rule,
-    slope: Float[Array, ""],
-    squared: Float[Array, ""],
-    fall: Float[Array, ""],
-    fresh: Bool[Array, ""],
+    slope: Float[Array, ""], squared: Float[Array, ""], fall: Float[Array, ""], longest: Float[Array, ""]
 ) -> Float[Array, ""]:
-    """The step that is tried first along a direction.
+    """The step that is tried first along a direction whose natural length is not known.
 
-    The first step of all has the length 1. Later it is 1 for rules that know the curvature; else that which
-    would lower the value as much as the last step did, were φ a parabola: 2·(f − f before)/φ′(0), Nocedal & Wright
-    eq. 3.60, with their 1 % on top. Their limit of 1 is for Newton's directions: those of conjugate gradients have no
-    such natural length, and without the limit they took half the evaluations to the same loss.
+    The first step of all has the length 1. A later one is that which would lower the value as much as the last step
+    did, were φ a parabola: 2·(f − f before)/φ′(0), Nocedal & Wright eq. 3.60, with their 1 % on top. Their limit of 1
+    is for Newton's directions: without it conjugate gradients took half the evaluations to the same loss. In its place
+    stands a multiple of the length of the last step, for after a large fall the guess may be far too long.
     """
-    known = fall > 0
-    first = 1 / jnp.sqrt(squared)
-    after_fall = jnp.where(known, 2.02 * fall / -slope, first)
-    return jnp.where(fresh & ~known, first, 1.0) if rule.unit else after_fall
+    return jnp.where(fall > 0, jnp.minimum(2.02 * fall / -slope, longest), 1 / jnp.sqrt(squared))

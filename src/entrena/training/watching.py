@@ -26,7 +26,7 @@ class Progress:
         penalty: λ/2·Σw² after the epoch, where the weight decay is part of the gradient; else 0.
         validation_loss: Mean loss of the validation rows after the epoch, or None.
         score: Their score, or None.
-        learning_rate: The rate of the epoch's last update.
+        learning_rate: The rate of the epoch's last update; of an optimizer that finds its own step, that step.
         seconds: Training time so far.
         score_name: What the score is.
         own_seconds: Its share of the training time, where several networks are trained in one program.
