@@ -18,6 +18,13 @@ if [[ "$*" = quality ]]; then
     VENV=benchmarks/.venv-quality
     REQUIREMENTS=benchmarks/requirements-quality.txt
 fi
+# river's network needs a pandas before 3, which nothing else here uses.
+mkdir -p benchmarks/build
+CONSTRAINTS=constraints.txt
+if [[ $VENV = benchmarks/.venv ]]; then
+    CONSTRAINTS=benchmarks/build/constraints.txt
+    grep -v '^pandas==' constraints.txt > "$CONSTRAINTS"
+fi
 PYTHON="$VENV/bin/python"
 STAMP="$VENV/installed"
 
@@ -28,12 +35,11 @@ if [[ ! -f "$STAMP" || pyproject.toml -nt "$STAMP" || constraints.txt -nt "$STAM
     echo "Installing the peers ($REQUIREMENTS) and entrena …"
     # PyTorch first, alone and pinned: another release brings several GB of CUDA packages.
     "$PYTHON" -m pip install --quiet --disable-pip-version-check "$(grep '^torch==' "$REQUIREMENTS")"
-    "$PYTHON" -m pip install --quiet --disable-pip-version-check -c constraints.txt -r "$REQUIREMENTS" -e .
+    "$PYTHON" -m pip install --quiet --disable-pip-version-check -c "$CONSTRAINTS" -r "$REQUIREMENTS" -e .
     touch "$STAMP"
 fi
 
 # The C library FANN, where it can be had; without it its rows are left out.
-mkdir -p benchmarks/build
 if [[ $VENV = benchmarks/.venv ]] && ! [[ -f /usr/include/floatfann.h ]] && [[ $(id -u) = 0 ]] && command -v apt-get >/dev/null; then
     { apt-get update -qq && apt-get install -y -qq libfann-dev; } >/dev/null 2>&1 || true
 fi
