@@ -173,16 +173,15 @@ class Stream:
         return Tested(tested, self.plan.dtype)
 
     def _learn(self, inputs: np.ndarray, targets: np.ndarray, weight: np.ndarray | None) -> tuple[int, Array]:
-        plan, n = self.plan, len(inputs)
-        size = min(plan.batch_size, _next_power(n, 2))
-        shape = (max(LEAST_UPDATES, _next_power(n_batches(n, size), STEP)), size)
+        n = len(inputs)
+        n_updates, shape = _cut_of(n, self.plan.batch_size)
         told = self._told(n, shape, weight)
         if shape[0] == LEAST_UPDATES:  # few rows: copying them costs less than another array
             rows: Arrays = (_cut(shape, inputs, targets),)
         else:
             rows = (_cut(shape, inputs), _cut(shape, targets))
         self._state, found = self._call(shape, rows, told)
-        self.n_updates += n_batches(n, size)
+        self.n_updates += n_updates
         return n, found
 
     def _call(self, shape: tuple[int, int], rows: Arrays, told: Arrays) -> tuple[Arrays, Array]:
@@ -191,6 +190,8 @@ class Stream:
             structure = accepted(self.plan.structure)
             self._last = shape, _compiled(structure, self._packing, self._packings[shape])
         try:
+            if self.plan.dtype != "float64":  # a context costs a tenth of a call
+                return self._last[1](self._state, rows, told)
             with precision(self.plan.dtype):
                 return self._last[1](self._state, rows, told)
         except JaxRuntimeError:
@@ -235,6 +236,14 @@ class Stream:
         return self._at_hand[key]
 
 
+@lru_cache(maxsize=MOST_PROGRAMS)
+def _cut_of(n: int, batch_size: int) -> tuple[int, tuple[int, int]]:
+    """The updates of n rows, and the updates and the batch for which the program is made."""
+    size = min(batch_size, _next_power(n, 2))
+    n_updates = n_batches(n, size)
+    return n_updates, (max(LEAST_UPDATES, _next_power(n_updates, STEP)), size)
+
+
 def _next_power(n: int, base: int) -> int:
     power = 1
     while power < n:
@@ -244,15 +253,13 @@ def _next_power(n: int, base: int) -> int:
 
 def _cut(shape: tuple[int, int], *tables: np.ndarray) -> np.ndarray:
     """Tables side by side as [updates, batch, columns], zeros where there are no rows left."""
-    n = len(tables[0])
-    if len(tables) == 1 and n == shape[0] * shape[1]:
-        return tables[0].reshape(*shape, -1)
-    cut = np.zeros((shape[0] * shape[1], sum(table.shape[1] for table in tables)), tables[0].dtype)
-    first = 0
-    for table in tables:
-        cut[:n, first : first + table.shape[1]] = table
-        first += table.shape[1]
-    return cut.reshape(*shape, -1)
+    whole = tables[0] if len(tables) == 1 else np.concatenate(tables, axis=1)
+    n, n_columns = whole.shape
+    if n == shape[0] * shape[1]:
+        return whole.reshape(*shape, n_columns)
+    cut = np.zeros((shape[0] * shape[1], n_columns), whole.dtype)
+    cut[:n] = whole
+    return cut.reshape(*shape, n_columns)
 
 
 def run_stream(
