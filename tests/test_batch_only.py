@@ -26,7 +26,8 @@ def numbers() -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("optimizer", BATCH_ONLY)
 def test_a_linear_network_is_the_least_squares_solution(optimizer):
     X, y = numbers()
-    fitted = NetworkRegressor(hidden=(), optimizer=optimizer, precision="float64", max_epochs=300).fit(X, y)
+    settings = dict(hidden=(), precision="float64", max_epochs=300, weight_decay=0.0)
+    fitted = NetworkRegressor(optimizer=optimizer, **settings).fit(X, y)
     assert fitted.outcome_.name == "converged"
     assert "no entry of the gradient is larger than" in fitted.outcome_.sentence
     np.testing.assert_allclose(fitted.predict(X), LinearRegression().fit(X, y).predict(X), atol=1e-4)
@@ -38,9 +39,17 @@ def test_a_network_without_hidden_units_is_logistic_regression(optimizer):
     X = chance.standard_normal((300, 2))
     y = (X[:, 0] + chance.standard_normal(300) > 0).astype(int)
     settings = dict(hidden=(), output="logistic", precision="float64", max_epochs=300)
-    fitted = NetworkClassifier(optimizer={"name": optimizer, "tolerance": 1e-8}, **settings).fit(X, y)
+    settings["optimizer"] = {"name": optimizer, "tolerance": 1e-8}
+    fitted = NetworkClassifier(weight_decay=0.0, **settings).fit(X, y)
     reference = LogisticRegression(C=np.inf, tol=1e-10).fit(X, y)
     np.testing.assert_allclose(fitted.predict_proba(X), reference.predict_proba(X), atol=1e-5)
+    # The optimizers' own decay is the strength that scikit-learn's regression has by default.
+    own = NetworkClassifier(**settings).fit(X, y)
+    Z = (X - X.mean(axis=0)) / X.std(axis=0)
+    reference = LogisticRegression(tol=1e-10).fit(Z, y)
+    assert reference.C == 1
+    np.testing.assert_allclose(own.predict_proba(X), reference.predict_proba(Z), atol=1e-5)
+    assert np.abs(own.predict_proba(X) - fitted.predict_proba(X)).max() > 1e-4
 
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
@@ -68,7 +77,8 @@ def test_weight_decay_and_sample_weights_are_part_of_what_is_minimised(weighted)
 
 def test_an_epoch_is_an_evaluation_and_the_loss_never_rises():
     X, y = numbers()
-    fitted = NetworkRegressor(hidden=(6,), activation="tanh", optimizer="lbfgs", max_epochs=60).fit(X, y**2)
+    settings = dict(hidden=(6,), activation="tanh", max_epochs=60, weight_decay=0.0)
+    fitted = NetworkRegressor(optimizer="lbfgs", **settings).fit(X, y**2)
     losses = fitted.loss_curve_
     assert len(losses) == fitted.n_epochs_ == 60
     assert all(after <= before * (1 + 1e-6) for before, after in pairwise(losses))

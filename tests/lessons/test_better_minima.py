@@ -26,7 +26,7 @@ from entrena.lessons.running import run
 from entrena.lessons.trials import Trials
 from entrena.population.statistics import corrected_t
 
-TINY = {"data": ["moons"], "passes": [2, 4], "seeds": 3, "tuning_seeds": 1}
+TINY = {"data": ["moons"], "passes": [2, 8], "seeds": 3, "tuning_seeds": 1}
 
 
 def data(name, share_lower, n=40, *, seed=0):
@@ -151,7 +151,7 @@ def test_the_same_seed_gives_the_same_results(tiny):
 def test_results_are_plain_and_all_is_made_of_them(tiny):
     again = json.loads(json.dumps(tiny))
     assert again == tiny
-    assert [(own["passes"], own["mode"]) for own in tiny["data"][0]["found"]] == [(p, m) for p in (2, 4) for m in MODES]
+    assert [(own["passes"], own["mode"]) for own in tiny["data"][0]["found"]] == [(p, m) for p in (2, 8) for m in MODES]
     assert len(LESSON.figures(again)) == 2
     for table in LESSON.tables(again):
         assert {len(row) for row in table.rows} == {len(table.header)}
@@ -171,7 +171,7 @@ def test_the_method_says_the_sizes(name):
 def test_pages(tmp_path):
     lesson = replace(LESSON, sizes={**LESSON.sizes, "quick": Size(TINY, "All else is left out.")})
     record = run(lesson, "quick", seed=3)
-    assert record["networks"] == 2 * (5 + 5 + 5) + 2 * 3 * 3
+    assert record["networks"] == 2 * (6 + 6 + 6) + 2 * 3 * 3
     for suffix in ("md", "html"):
         pages.write(str(tmp_path / f"found.{suffix}"), lesson, record)
         text = (tmp_path / f"found.{suffix}").read_text(encoding="utf-8")

@@ -105,6 +105,7 @@ def load(name: str, hidden: tuple[int, ...]) -> Problem:
     [
         ("breast_cancer", (16,), "conjugate_gradient"),
         ("breast_cancer", (16,), "lbfgs"),
+        ("breast_cancer", (16,), "rprop"),
         ("iris", (5,), "conjugate_gradient"),
         ("iris", (5,), "lbfgs"),
         ("iris", (5,), "bfgs"),
@@ -134,7 +135,7 @@ def test_a_network_is_trained_to_a_gradient_of_0_and_as_far_as_by_scipy(name, hi
         options={"gtol": 1e-6, "ftol": 0, "maxiter": 5000, "maxfun": 5000},
     )
     # rprop goes by signs: on iris it comes down in another minimum, 0.0033 above that of SciPy.
-    assert kind == "rprop" or value <= scipys.fun + 1e-3
+    assert (name, kind) == ("iris", "rprop") or value <= scipys.fun + 1e-3
 
 
 # --- history and end --------------------------------------------------------------------------------------------------
@@ -306,7 +307,7 @@ def test_the_mode_is_batch_and_no_rate_or_schedule_is_used():
         plan = plan_of(name)
         assert (plan.whole_batch, plan.n_updates, plan.batch_size) == (True, 1, 1024)
         assert (plan.schedule, plan.structure.form, plan.momentum) == (Choice("constant"), LOOP, None)
-        assert not plan.structure.decay
+        assert plan.optimizer_settings["weight_decay"] == 1 / 1000
         assert plan_of(name, mode="batch") == plan
     assert plan_of("rprop").learning_rate == 0.1
     assert plan_of("rprop", rate={"learning_rate": 0.3}).learning_rate == 0.3
@@ -316,7 +317,7 @@ def test_only_what_shapes_the_program_is_part_of_its_key():
     a, b = (plan_of({"name": "lbfgs", "tolerance": tolerance}) for tolerance in (1e-3, 1e-4))
     assert a.structure == b.structure
     assert a.structure.fixed == (("memory", 10),)
-    assert a.optimizer_settings == {"tolerance": 1e-3}
+    assert a.optimizer_settings == {"tolerance": 1e-3, "weight_decay": 1e-3}
     assert plan_of({"name": "lbfgs", "memory": 5}).structure != a.structure
     assert plan_of({"name": "bfgs", "memory_limit": 1.0}) == plan_of("bfgs")
 

@@ -156,6 +156,12 @@ def test_adamws_own_decay_is_ten_rows_an_update(n_rows, rate, expected):
     assert own_decay(Choice("sgd"), rate, n_rows) == 1e-4
 
 
+def test_a_batch_only_optimizers_own_decay_is_one_row():
+    for name in ("conjugate_gradient", "lbfgs", "bfgs", "levenberg_marquardt", "rprop"):
+        assert own_decay(Choice(name), 1.0, 400) == 1 / 400
+        assert own_decay(Choice(name), 0.1, 400_000) == 1 / 400_000
+
+
 def test_adams_settings_are_the_papers():
     # Kingma & Ba 2015, algorithm 1.
     assert OPTIMIZERS.settings_of(Choice("adam")) == {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}

@@ -42,6 +42,7 @@ RATE_OF_ONE, GREATEST_RATE = 0.06, 4.0  # around which rates are sought: in prop
 APART = 4.0  # of the first rates
 TRIED = ((16, 40), (256, 100))  # passes that are allowed where rates are sought, for batches up to this size
 TRIED_ALL = 400
+TICKS = [1, 4, 16, 64, 256, 1024]  # of the figures
 CHOOSING = 3  # rounds by which the size of a mini-batch is chosen, before those by which it is judged
 
 
@@ -275,7 +276,7 @@ def tables(results: Results) -> list[Table]:
                     three_digits(1e6 * seconds / one["updates_a_pass"]),
                     three_digits(1e3 * cost(one, results["most"])["mean"]),
                     "1" if one is base else times(ratio(one, base, results["most"])),
-                    one["form"].replace("_", " "),
+                    "native" if one["form"] == "one_function" else one["form"],
                 ]
             )
         lost = sum(one is None for own_passes in own.values() for one in own_passes["passes"])
@@ -283,12 +284,12 @@ def tables(results: Results) -> list[Table]:
         found.append(
             Table(
                 f"{each['name']}: {each['weights']:,} weights, {each['rows']:,} rows, to the loss {each['level']:g}",
-                ("batch", "rate", "passes", "updates", "µs an update", "ms to level", "over chosen", "program"),
+                ("batch", "rate", "passes", "updates", "µs an update", "ms to level", "over chosen", "form"),
                 rows,
                 f"Geometric means; over chosen: the seconds over those of batches of {each['chosen']}, with its 95 % "
-                "interval. Program: one function, where the whole pass is compiled into one native function, without "
-                f"the kernels for products of matrices; loop, where each operation is called.{missed}",
-                dispensable=("program", "rate", "passes"),
+                "interval. Form of the program: native, where the whole pass is compiled into one native function, "
+                f"without the kernels for products of matrices; loop, where each operation is called.{missed}",
+                dispensable=("form", "rate", "passes"),
             )
         )
     return found
@@ -304,12 +305,12 @@ def meaning(results: Results) -> list[str]:
         chosen, single = own[each["chosen"]], own[ONLINE]
         updates = _updates(single, most) / _updates(chosen, most)
         took = _update_seconds(chosen) / _update_seconds(single)
-        near = [words_of(size) for size, value in costs.items() if value < 1.5 * costs[least]]
+        near = [words_of(size) for size, value in costs.items() if size != least and value < 1.5 * costs[least]]
+        nearly = f"; less than half as many again with {', '.join(near)}" if near else ""
         parts.append(
             f"{each['name']}: the fewest milliseconds, {three_digits(1e3 * costs[least])}, were taken with batches of "
-            f"{words_of(least)}; less than half as many again with {', '.join(near)}. Against online learning, batches "
-            f"of {each['chosen']} need {three_digits(updates)} times fewer updates, each of which takes "
-            f"{three_digits(took)} times as long."
+            f"{words_of(least)}{nearly}. Against online learning, batches of {each['chosen']} need "
+            f"{three_digits(updates)} times fewer updates, each of which takes {three_digits(took)} times as long."
         )
     forms = {one["form"] for each in results["problems"] for one in each["found"]}
     if len(forms) > 1:
@@ -319,7 +320,7 @@ def meaning(results: Results) -> list[str]:
             "where a pass of small updates is compiled into one native function, a single example costs as little as "
             "its arithmetic."
         )
-    parts.append("No GPU was measured, on which larger batches cost even less.")
+    parts.append("No GPU was measured, of which the claim is made above all.")
     return parts
 
 
@@ -347,20 +348,27 @@ def figures(results: Results) -> list[Drawing]:
         took = [1e6 * _update_seconds(one) for one in own.values()]
         single += [Line(name, xs, took, place), Line("", xs, took, place, dots=True)]
     x_title = "examples in an update (logarithmic)"
+    drawn = {
+        "seconds": lines(x_title, "milliseconds (logarithmic)", seconds, logarithmic="xy"),
+        "updates": lines(x_title, "updates (logarithmic)", updates, logarithmic="xy"),
+        "single": lines(x_title, "microseconds (logarithmic)", single, logarithmic="xy"),
+    }
+    for figure in drawn.values():
+        figure.update_xaxes(tickvals=TICKS, ticktext=[f"{tick:,}" for tick in TICKS])
     return [
         Drawing(
             "Milliseconds to the level over the size of a batch",
-            lines(x_title, "milliseconds (logarithmic)", seconds, logarithmic="xy"),
+            drawn["seconds"],
             "Geometric means with 95 % intervals; on the left online learning, on the right all rows in each update.",
         ),
         Drawing(
             "Updates to the level",
-            lines(x_title, "updates (logarithmic)", updates, logarithmic="xy"),
+            drawn["updates"],
             "Geometric means over seeds, each size with its own best rate.",
         ),
         Drawing(
             "Time of an update",
-            lines(x_title, "microseconds (logarithmic)", single, logarithmic="xy"),
+            drawn["single"],
             "Geometric means over rounds, one network alone. It jumps where the form of the program changes.",
         ),
     ]

@@ -270,32 +270,33 @@ def tables(results: Results) -> list[Table]:
             kind = "–" if own["copies"] == 1 else own["kind"]
             first = each["name"] if k == 0 else ""
             against = [times(found[k]) for found in (online, mini_batch)]
-            rows.append([first, kind, str(own["copies"]), *passes, *against])
+            rows.append([first, kind, f"{own['copies']}×", *passes, *against])
         last = _most_copied(each, EXACT)
         seconds = []
         for mode in MODES:
             passes_taken = median_passes(last["modes"][mode]["passes"])
             one = each["seconds_a_pass"][mode]
             seconds.append("–" if passes_taken is None else f"{1e3 * one * passes_taken:.3g}")
-        rates = [number(last["modes"][mode]["rate"]) for mode in MODES]
-        summary.append([each["name"], *rates, *seconds])
+        rates = " / ".join(number(last["modes"][mode]["rate"]) for mode in MODES)
+        summary.append([each["name"], *seconds, rates])
     copies = max(own["copies"] for each in results["data"] for own in each["found"])
     return [
         Table(
             "Passes over the training set until the loss is at the level",
-            ("data", "copies", "of each row", *MODES, "batch / online", "batch / mini-batch"),
+            ("data", "copies are", "each row", *MODES, "batch / online", "batch / mini"),
             rows,
             "Medians over seeds, –: not reached; the ratios: medians of those of single seeds, with 95 % intervals. A "
-            "level that is reached within the first pass counts as one pass.",
+            "level that is reached within the first pass counts as one pass. Mini: mini-batch.",
             n_texts=2,
-            dispensable=("batch / mini-batch",),
+            dispensable=("batch / mini",),
         ),
         Table(
-            f"With {copies} exact copies: best rates, and milliseconds until the level",
-            ("data", *(f"rate, {mode}" for mode in MODES), *(f"ms, {mode}" for mode in MODES)),
+            f"With {copies} exact copies: milliseconds until the level, and best rates",
+            ("data", *MODES, "rates"),
             summary,
             "Milliseconds: median passes × those of a pass of one network alone on this machine, median of "
-            f"{SECONDS_ROUNDS} rounds; for information, no verdict depends on them.",
+            f"{SECONDS_ROUNDS} rounds; for information, no verdict depends on them. Rates: online / mini-batch / "
+            "batch.",
         ),
     ]
 
@@ -369,6 +370,7 @@ def figures(results: Results) -> list[Drawing]:
             known = [(x, y) for x, y in points if y is not None]
             xs, ys = [x for x, _ in known], [y for _, y in known]
             of_modes.append(Line(f"{mode}, {each['name']}", xs, ys, colour, dash=styles[place % len(styles)]))
+            of_modes.append(Line("", xs, ys, colour, dots=True))
     copies = sorted({own["copies"] for each in results["data"] for own in each["found"]})
     drawn.append(Line("as many times as copies", copies, copies, 7, dash="dash"))
     x_title = "copies of each row (logarithmic)"

@@ -9,9 +9,9 @@ returns a `BatchOptimizer`. `compiled` names the settings for which the program 
 not know, `cost` is a function of a `Size` and the compiled settings, and `finds_step` says that no rate is given to it.
 
 In the details: `learning_rate`, `weight_decay` and `momentum` are the optimizer's own defaults; `decay_rows`, in place
-of a `weight_decay`, is the number k in λ = k/(η·n) for n training rows; `uses` names the recipe's keys that it obeys;
-`decay` says whether the weight decay is added to the gradient (`coupled`, the gradient of λ/2·Σw²) or to the step
-(`decoupled`).
+of a `weight_decay`, is the number k in λ = k/(η·n) for n training rows, or in λ = k/n where the decay is coupled;
+`uses` names the recipe's keys that it obeys; `decay` says whether the weight decay is added to the gradient (`coupled`,
+the gradient of λ/2·Σw²) or to the step (`decoupled`).
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _TOLERANCE = Setting(
     "tolerance", 1e-5, "training has converged where no entry of the gradient is larger than this", low=0
 )
 _MEMORY_LIMIT = Setting("memory_limit", 2.0, "GiB of memory that its matrices may take", low=0, low_open=True)
-_BATCH_ONLY: dict[str, Any] = {"batch_only": True, "uses": (), "decay": "coupled", "weight_decay": 0.0}
+_BATCH_ONLY: dict[str, Any] = {"batch_only": True, "uses": (), "decay": "coupled", "decay_rows": 1}
 # The rate of an optimizer that finds its own step is 1: the step is what it is.
 _FINDS_STEP: dict[str, Any] = {**_BATCH_ONLY, "finds_step": True, "learning_rate": 1.0}
 
@@ -259,6 +259,12 @@ def own_decay(choice: Choice, learning_rate: float, n_rows: int) -> float:
     With a decoupled decay an update shrinks the weights by η·λ. The fewer rows there are, the more it takes to keep the
     network from learning them by heart: η·λ = k/n, with λ between 0.05 and 1.
 
+    A batch-only optimizer goes down until nothing is left to gain, on its training rows: without a decay, weights that
+    separate the classes grow until all probabilities are 0 or 1. Its λ is 1/n, so that it minimises the sum of the
+    rows' losses and ½·Σw²; for cross-entropy that is the likeliest network where every weight is N(0, 1) beforehand,
+    and the strength that `LogisticRegression` of scikit-learn has by default. benchmarks/results/batch_decay.md has
+    others.
+
     Args:
         choice: The optimizer.
         learning_rate: η, of one_cycle the peak.
@@ -267,6 +273,8 @@ def own_decay(choice: Choice, learning_rate: float, n_rows: int) -> float:
     k = own_default(choice, "decay_rows")
     if k is None:
         return OPTIMIZERS[choice.name].details["weight_decay"]
+    if not is_decoupled(choice):
+        return k / n_rows
     return min(GREATEST_DECAY, max(LEAST_DECAY, k / (learning_rate * n_rows)))
 
 
