@@ -40,7 +40,7 @@ def drawn_of(fitted: Sequence[Fitted], masks: Sequence[np.ndarray], numbers: Seq
 
     Args:
         fitted: [seeds] networks whose order goes by the errors.
-        masks: [seeds][training rows] which of them are mislabelled.
+        masks: [seeds, training rows] which of them are mislabelled.
         numbers: [seeds] the numbers of the mislabelled rows, as the user counts the rows of the source.
     """
     shares, lifts, found, named, right = [], [], 0, [], []
