@@ -224,7 +224,7 @@ def _table_of(task: Mapping[str, Any]) -> Table:
                 *("–" if one is None else f"{one:.3g}" for one in passes),
                 f"{1000 * a_pass:.2g}",
                 *("–" if one is None else f"{one * a_pass:.2g}" for one in passes),
-                *(f"{float(np.mean(each['scores'])):.3f}" for each in both),
+                *(f"{float(np.median(each['scores'])):.3f}" for each in both),
             ]
         )
     levels = task["levels"]
@@ -233,7 +233,7 @@ def _table_of(task: Mapping[str, Any]) -> Table:
         ("recipe", "passes: early", "deep", "ms a pass", "seconds: early", "deep ", "score: early", "deep  "),
         rows,
         f"Medians of the passes to the training loss {levels[EARLY]:g} (early) and {levels[DEEP]:g} (deep), –: not "
-        "reached; then seconds, of which small networks spend a good part between the passes; then the mean score on "
+        "reached; then seconds, of which small networks spend a good part between the passes; then the median score on "
         "held-out rows at the end of those runs.",
         dispensable=("ms a pass", "score: early", "deep  "),
     )
@@ -262,10 +262,11 @@ def meaning(results: Results) -> list[str]:
         "sees each copy in every evaluation."
     )
     scores = [
-        f"{task['name']} {_mean_score(task, EARLY):.3f} and {_mean_score(task, DEEP):.3f}" for task in results["tasks"]
+        f"{task['name']} {_median_score(task, EARLY):.3f} and {_median_score(task, DEEP):.3f}"
+        for task in results["tasks"]
     ]
     parts.append(
-        f"What the deep level is worth: the mean scores on held-out rows are, early and deep, {', '.join(scores)}."
+        f"What the deep level is worth: the median scores on held-out rows are, early and deep, {', '.join(scores)}."
     )
     small = [each["conjugate"]["mean"] for each in results["noisy"] if each["batch_size"] < NOISY_ROWS]
     if small:
@@ -278,9 +279,9 @@ def meaning(results: Results) -> list[str]:
     return parts
 
 
-def _mean_score(task: Mapping[str, Any], level: str) -> float:
+def _median_score(task: Mapping[str, Any], level: str) -> float:
     """Over recipes and seeds."""
-    return float(np.mean([each["scores"] for each in task["found"] if each["level"] == level]))
+    return float(np.median([each["scores"] for each in task["found"] if each["level"] == level]))
 
 
 def figures(results: Results) -> list[Drawing]:
