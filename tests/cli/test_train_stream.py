@@ -179,6 +179,15 @@ def test_a_bad_row_is_named_and_the_run_is_kept(entrena: Entrena, clicks: Path) 
     assert entrena("show", "last").code == 0
 
 
+def test_with_json_a_failure_is_one_more_line(entrena: Entrena, clicks: Path) -> None:
+    clicks.write_text(clicks.read_text() + "1,2,perhaps\n")
+    said = entrena("train", clicks, "-t", "buys", "--stream", *SMALL, "--json", "--look-rows", 600)
+    assert said.code == 1
+    *looks, last = [json.loads(line) for line in said.out.splitlines()]
+    assert [look["look"] for look in looks] == [1, 2, 3, 4]
+    assert (last["error"]["kind"], "row 2502 holds 'perhaps'" in last["error"]["message"]) == ("data", True)
+
+
 def test_other_commands_read_a_streams_run(entrena: Entrena, clicks: Path) -> None:
     assert entrena("train", clicks, "-t", "buys", "--stream", *SMALL, "--look-rows", 100, "-q").code == 0
     assert "accuracy" in entrena("evaluate", "last", clicks).out

@@ -38,7 +38,7 @@ def report(error: BaseException, typed: Sequence[str]) -> int:
         if isinstance(error, RecipeError):
             told["problems"] = [{"key": problem.key, "message": problem.message} for problem in error.problems]
         try:
-            print_json({"error": told})
+            print_json({"error": told}, in_one_line=True)  # of a stream each line is an object
             sys.stdout.flush()
         except OSError:  # Nobody reads, or the disk is full; the message below may still be seen.
             end_of_pipe()

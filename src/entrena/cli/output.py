@@ -39,11 +39,11 @@ def typed_command() -> str | None:
     return shlex.join(["entrena", *sys.argv[1:]])
 
 
-def print_json(value: Mapping[str, object]) -> None:
+def print_json(value: Mapping[str, object], *, in_one_line: bool = False) -> None:
     """One object on the standard output; numbers that are not finite become null."""
     from entrena.storage.json_text import to_json
 
-    print(to_json(value, indent=2))
+    print(to_json(value) if in_one_line else to_json(value, indent=2))
 
 
 def open_console() -> Console:
