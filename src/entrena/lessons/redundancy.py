@@ -417,7 +417,8 @@ LESSON = Lesson(
                 "tuning_seeds": 4,
                 "most": 500,
             },
-            "The full study adds breast_cancer, 2 and 5 copies, and copies with noise; it has 16 seeds in place of 8.",
+            "The full study adds breast_cancer, 2 and 5 copies, and copies with noise; it has 16 seeds "
+            "in place of 8, and looks for the rates with 16 others in place of 4.",
         ),
         "full": Size(
             {
@@ -426,7 +427,7 @@ LESSON = Lesson(
                 "copies": [1, 2, 5, 10],
                 "kinds": [EXACT, NOISY],
                 "seeds": 16,
-                "tuning_seeds": 4,
+                "tuning_seeds": 16,
                 "most": 500,
             }
         ),
