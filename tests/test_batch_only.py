@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -50,6 +51,19 @@ def test_a_network_without_hidden_units_is_logistic_regression(optimizer):
     assert reference.C == 1
     np.testing.assert_allclose(own.predict_proba(X), reference.predict_proba(Z), atol=1e-5)
     assert np.abs(own.predict_proba(X) - fitted.predict_proba(X)).max() > 1e-4
+
+
+@pytest.mark.parametrize(("n_classes", "C"), [(2, 2), (3, 1)], ids=["two classes", "three classes"])
+def test_the_own_decay_of_softmax_is_a_strength_of_scikit_learns_regression(n_classes, C):
+    # Of two classes scikit-learn has the difference w of the two units' weights: their ½Σw² is ¼Σw², as with C = 2.
+    chance = np.random.default_rng(0)
+    X = chance.standard_normal((300, 2))
+    y = np.digitize(X[:, 0] + chance.standard_normal(300), [-0.5, 0.5][: n_classes - 1])
+    optimizer = {"name": "lbfgs", "tolerance": 1e-8}
+    own = NetworkClassifier(hidden=(), precision="float64", max_epochs=300, optimizer=optimizer).fit(X, y)
+    Z = (X - X.mean(axis=0)) / X.std(axis=0)
+    reference = LogisticRegression(C=C, tol=1e-10).fit(Z, y)
+    np.testing.assert_allclose(own.predict_proba(X), reference.predict_proba(Z), atol=1e-5)
 
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
@@ -112,11 +126,11 @@ def test_side_by_side_as_alone():
     ]
     recipes = [Recipe.make(each) for each in recipes]
     found = population.train(recipes, "diabetes", split_seed=0, save=False)
-    alone = population.train(recipes[:1], "diabetes", split_seed=0, save=False)
-    np.testing.assert_allclose(
-        found.runs[0].model.params[0]["weights"], alone.runs[0].model.params[0]["weights"], rtol=1e-6, atol=1e-9
-    )
-    assert all(np.isfinite(run.history[-1]["loss"]) for run in found.runs)
+    for recipe, run in zip(recipes, found.runs, strict=True):
+        (alone,) = population.train([recipe], "diabetes", split_seed=0, save=False).runs
+        assert run.recipe.training.optimizer == recipe.training.optimizer
+        for together, by_itself in zip(run.model.params, alone.model.params, strict=True):
+            np.testing.assert_allclose(together["weights"], by_itself["weights"], rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -158,5 +172,17 @@ def test_too_much_memory_is_refused_before_anything_is_trained(optimizer):
 
 
 def test_the_memory_is_said_before_training(capsys):
-    train({"optimizer": "bfgs", "hidden": [40], "max_epochs": 2}, "diabetes", save=False, verbose=True)
-    assert capsys.readouterr().err.startswith("bfgs takes ")
+    said_by_then = []
+    run = train(
+        {"optimizer": "bfgs", "hidden": [40], "max_epochs": 2},
+        "diabetes",
+        save=False,
+        verbose=True,
+        callbacks=[lambda _: said_by_then.append(capsys.readouterr().err)],
+    )
+    n_weights = 10 * 40 + 40 + 40 + 1
+    assert run.model.network.n_weights == n_weights
+    matrix = 4 * n_weights**2 / 2**20  # float32, in MiB: the inverse Hessian, and what replaces it
+    said = re.match(r"bfgs takes (\S+) MiB of memory", said_by_then[0])
+    assert said, said_by_then[0]
+    assert 2 * matrix <= float(said[1]) <= 4 * matrix

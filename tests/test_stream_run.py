@@ -332,6 +332,15 @@ def test_a_file_that_has_grown_goes_on_with_its_new_rows(table, tmp_path):
     assert_same(whole, train_stream(resume=run.path))
 
 
+def test_its_own_file_is_known_however_it_is_written(table, tmp_path, monkeypatch):
+    run = train_stream(RECIPE, table, target="y", runs_dir=tmp_path / "runs")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link.csv").symlink_to(table)
+    monkeypatch.chdir(tmp_path / "folder")
+    for same in ("../t.csv", tmp_path / "link.csv", tmp_path / "folder" / ".." / "t.csv"):
+        assert_same(run, train_stream(resume=run.path, data=same))
+
+
 def test_a_file_that_has_shrunk_is_not_the_same(table, tmp_path):
     run = train_stream(RECIPE, table, target="y", runs_dir=tmp_path / "runs")
     weights = Model.load(run.path).params[0]["weights"]
@@ -399,7 +408,98 @@ def test_a_process_that_is_ended_goes_on_to_the_same(table, tmp_path, sign, monk
     assert_same(whole, train_stream(resume=run))
 
 
+def test_fewer_first_rows_are_waited_for(table, tmp_path):
+    """A pipe that brings 50 rows, of which the third look begins a wait for ever."""
+    lines = table.read_text().splitlines(keepends=True)
+    whole = train_stream(RECIPE, table, target="y", look_rows=20, first_rows=40, runs_dir=tmp_path / "a")
+    assert_same(whole, train_stream(RECIPE, table, target="y", look_rows=20, save=False))
+    reader, writer = os.pipe()
+    os.write(writer, "".join(lines[:51]).encode())
+    seen = []
+
+    def on_look(progress):
+        seen.append(progress.update)
+        if len(seen) == 2:
+            os.close(writer)
+
+    with open(reader, "rb", buffering=0) as pipe:
+        run = train_stream(RECIPE, pipe, target="y", look_rows=20, first_rows=40, save=False, callbacks=[on_look])
+    assert (seen, run.sizes["training"]) == ([20, 40], 50)
+    # A file whose first rows were fewer goes on with what those showed.
+    table.write_text("".join(lines[:1_751]))
+    run = train_stream(RECIPE, table, target="y", look_rows=20, first_rows=40, runs_dir=tmp_path / "b")
+    table.write_text("".join(lines))
+    assert_same(whole, train_stream(resume=run.path))
+
+
+INTERRUPTED_WHILE_WAITING = """
+import json, sys
+from entrena.stream_run import train_stream
+run = train_stream(json.loads(sys.argv[1]), "-", target="y", look_rows=20, runs_dir=sys.argv[2], verbose=True)
+print(json.dumps([run.outcome.name, run.sizes["training"], len(run.history)]))
+"""
+
+
+@pytest.mark.parametrize("n_rows", [0, 1, 130])
+def test_ctrl_c_while_rows_are_waited_for_learns_those_that_are_there(table, tmp_path, n_rows):
+    lines = table.read_text().splitlines(keepends=True)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", INTERRUPTED_WHILE_WAITING, json.dumps(RECIPE), str(tmp_path / "runs")]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as child:
+        child.stdin.write("".join(lines[: n_rows + 1]))
+        child.stdin.flush()
+        said = child.stderr.readline()
+        assert said.startswith("Waiting for the first 1,000 rows, which show what the columns and classes are")
+        child.send_signal(signal.SIGINT)
+        code, out, err = child.wait(timeout=60), child.stdout.read(), child.stderr.read()
+    if n_rows <= 1:  # of a single class
+        assert code != 0
+        assert "KeyboardInterrupt: interrupted before the first rows were there: nothing was learned" in err
+        assert not list((tmp_path / "runs").glob("*/model.safetensors"))
+        return
+    assert (code, json.loads(out)) == (0, ["interrupted", 130, 6])
+    (run,) = (tmp_path / "runs").iterdir()
+    X, is_second, _ = rows(3_000)
+    short = tmp_path / "short.csv"
+    short.write_text(text(X[:130], labels(is_second[:130])))
+    same = train_stream(RECIPE, short, target="y", save=False)
+    for left, right in zip(load(run).model_.params, same.model.params, strict=True):
+        np.testing.assert_array_equal(left["weights"], right["weights"])
+
+
 # --- what goes wrong ---
+
+
+@pytest.mark.parametrize("given", [{"max_epochs": 5}, {"patience": 3}, {"validation_fraction": 0.3}])
+def test_what_a_stream_has_not_is_refused(table, given):
+    with pytest.raises(RecipeError, match=f"training.{next(iter(given))}: means nothing in a stream"):
+        train_stream({**RECIPE, **given}, table, target="y", save=False)
+
+
+def test_a_batch_only_optimizer_is_refused_for_what_it_is(table):
+    with pytest.raises(
+        RecipeError, match=r"training.optimizer: 'lbfgs' needs all rows for each step: take adamw or sgd"
+    ):
+        train_stream({"optimizer": "lbfgs"}, table, target="y", save=False)
+
+
+def test_a_rare_class_has_balanced_accuracy_in_front(tmp_path):
+    X, is_second, _ = rows(2_000)
+    kept = np.flatnonzero((is_second == 0) | (np.arange(2_000) % 12 == 0))
+    weight = np.random.default_rng(4).uniform(0.1, 3, len(kept))
+    (tmp_path / "t.csv").write_text(text(X[kept], labels(is_second[kept]), weight=weight))
+    found = []
+    options = {"target": "y", "weight": "w", "look_rows": len(kept), "callbacks": [lambda p: found.append(p.score)]}
+    run = train_stream(RECIPE, tmp_path / "t.csv", **options, save=False)
+    assert list(run.prequential) == ["balanced_accuracy", "accuracy", "log_loss"]
+    # One look over all rows is scored by another program than the sums that run.
+    assert run.prequential["balanced_accuracy"] == pytest.approx(found[0], rel=1e-12)
+    assert run.prequential["balanced_accuracy"] < run.prequential["accuracy"]
+    stopped = train_stream(
+        RECIPE, tmp_path / "t.csv", **(options | {"callbacks": [lambda _: "stop"], "look_rows": 300})
+    )
+    assert train_stream(resume=stopped.path).prequential == run.prequential
 
 
 def test_divergence_keeps_the_last_good_weights(tmp_path):
@@ -515,7 +615,7 @@ def test_it_starts_from_a_model(table, tmp_path):
     assert run.prequential["accuracy"] > 0.9
     with pytest.raises(RunError, match="layers: the model has 3-5-2, the recipe 3-6-2"):
         train_stream({"hidden": [6]}, table, from_run=model.path, save=False)
-    with pytest.raises(UsageError, match="leave out warm_rows, classes, roles, task"):
+    with pytest.raises(UsageError, match="leave out first_rows, warm_rows, classes, roles, task"):
         train_stream(None, table, from_run=model.path, warm_rows=10)
 
 

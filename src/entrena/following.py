@@ -20,7 +20,9 @@ from typing import Any
 import numpy as np
 
 from entrena.data import Examples, RowStream
+from entrena.data.schema import OF_NO_KNOWN_CLASS
 from entrena.diagnosis import Finding, diverged
+from entrena.errors import DataError, shortened
 from entrena.finished_run import Run, save_run
 from entrena.learner import Learner
 from entrena.model import Model, true_values
@@ -34,6 +36,7 @@ from entrena.training.stopping import Outcome, OutcomeName
 from entrena.training.watching import OnLook, Progress
 
 LOOK_ROWS = 1_000
+FIRST_ROWS = 1_000
 CHECKPOINT_SECONDS = 10.0
 HEARTBEAT_SECONDS = 2.0
 MOST_LOOKS = 10_000  # of a run's history in memory; `history.jsonl` has them all
@@ -45,13 +48,20 @@ class StreamOptions:
 
     Attributes:
         look_rows: Rows between two looks.
-        warm_rows: The first rows whose means and deviations stay; None: they run.
+        first_rows: Those by which the columns and classes are known.
+        warm_rows: The first rows whose means and deviations stay, and which say what the columns are; None: they run.
         classes: All labels that will come, as texts; empty: those of the first rows.
     """
 
     look_rows: int = LOOK_ROWS
+    first_rows: int = FIRST_ROWS
     warm_rows: int | None = None
     classes: tuple[str, ...] = ()
+
+    @property
+    def n_ahead(self) -> int:
+        """How many rows are looked at before the first one is learned."""
+        return self.warm_rows or self.first_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +90,7 @@ class Following:
         source: The rows.
         verbose: Whether a bar is shown.
         is_elsewhere: Whether the rows are not those of the run's own file, whose position stays then.
+        least_rows: Rows that are learned even if Ctrl-C was pressed: those that were there while others were awaited.
     """
 
     def __init__(
@@ -92,6 +103,7 @@ class Following:
         *,
         verbose: bool,
         is_elsewhere: bool = False,
+        least_rows: int = 0,
     ) -> None:
         self.learner, self.told, self.watchers = learner, told, watchers
         self.interrupted, self.source, self.verbose = interrupted, source, verbose
@@ -99,7 +111,7 @@ class Following:
         self.history: deque[Mapping[str, Any]] = deque(maxlen=MOST_LOOKS)
         self.n_looks = self.n_without_target = self.n_taken = 0
         self._taken_before = self._without_before = 0
-        self.is_elsewhere = is_elsewhere
+        self.is_elsewhere, self.least_rows = is_elsewhere, least_rows
         self.seconds_before = 0.0
         self.started = monotonic()
         self.ended: Outcome | None = None
@@ -113,7 +125,7 @@ class Following:
     def restore(self, arrays: Mapping[str, np.ndarray], record: Mapping[str, Any]) -> None:
         """Goes on where a checkpoint was written."""
         under = {name.removeprefix("scores."): each for name, each in arrays.items() if name.startswith("scores.")}
-        self.scores.restore(under, record["scores"])
+        self.scores.restore(under)
         self.n_looks, self.n_taken = int(record["n_looks"]), int(record["n_taken"])
         self.n_without_target, self.seconds_before = int(record["n_without_target"]), float(record["seconds"])
 
@@ -133,6 +145,8 @@ class Following:
                 self._save(directory, writer)
             try:
                 self._follow(directory, writer, bar, skip)
+            except DataError as error:
+                raise DataError(self._after_a_bad_row(str(error), directory)) from error
             finally:  # whatever is wrong with a row, what was learned before it is kept
                 if directory is not None:
                     self._save(directory, writer)
@@ -140,6 +154,17 @@ class Following:
         if directory is not None:
             save_run(run, directory)
         return run
+
+    def _after_a_bad_row(self, said: str, directory: RunDirectory | None) -> str:
+        """What is wrong with a row, and what to do then."""
+        if OF_NO_KNOWN_CLASS in said and not self.told.classes:
+            said += "; labels that come later are named at the start: --classes A,B,… (in Python classes=[…])"
+        if directory is None:
+            return said
+        name = shortened(directory.name)
+        return (
+            f"{said}\nThe {self._rows} before are learned and saved: mend the row, then entrena train --resume {name}"
+        )
 
     def _follow(
         self, directory: RunDirectory | None, writer: HistoryWriter | None, bar: StreamBar | None, skip: int
@@ -161,6 +186,7 @@ class Following:
                 directory.heartbeat()
                 next_beat = now + HEARTBEAT_SECONDS
         self._count(self.source.n_rows, self.source.n_without_target)  # the last may have no target
+        self.least_rows = 0
         self._check_end()
         if self.ended is None:
             self.ended = Outcome("end_of_stream", f"All {self._rows} of the stream were learned.")
@@ -169,7 +195,7 @@ class Following:
         limit = self.learner.recipe.training.max_seconds
         if self.ended is not None:
             return
-        if self.interrupted():
+        if self.interrupted() and self.learner.n_rows >= self.least_rows:
             self._end("interrupted", f"Interrupted after {self._rows}.")
         elif limit is not None and self.seconds >= limit:
             self._end("out_of_time", f"Stopped after {self._rows}: max_seconds was reached.")
@@ -273,9 +299,8 @@ class Following:
         if writer is not None:
             writer.flush(durable=True)
         arrays, record = self.learner.to_parts()
-        score_arrays, score_record = self.scores.to_parts()
-        arrays |= {f"scores.{name}": each for name, each in score_arrays.items()}
-        own = {"scores": score_record, "n_looks": self.n_looks, "n_taken": self.n_taken}
+        arrays |= {f"scores.{name}": each for name, each in self.scores.to_arrays().items()}
+        own: dict[str, Any] = {"n_looks": self.n_looks, "n_taken": self.n_taken}
         own |= {"n_without_target": self.n_without_target, "seconds": self.seconds}
         self._model().save(directory.model_path)
         save_checkpoint(directory.checkpoint_path, arrays, {**record, **own})

@@ -313,8 +313,8 @@ def _for_model(examples: Examples, schema: Schema) -> Examples:
 
 
 def absolute(data: str | Path) -> str:
-    """A file's path as it will be found again from another folder; an embedded set's name as it is."""
-    return str(data) if data in EMBEDDED else str(Path(data).expanduser().absolute())
+    """A file's path as it will be found again from another folder, however it was typed; an embedded set's name."""
+    return str(data) if data in EMBEDDED else str(Path(data).expanduser().resolve())
 
 
 def checksum(text: str) -> str:

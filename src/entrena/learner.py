@@ -339,9 +339,7 @@ class Learner:
         record: dict[str, Any] = {"n_rows": self.n_rows, "n_updates": self.stream.n_updates}
         for name, running in (("inputs", self.inputs), ("targets", self.targets)):
             if not isinstance(running, Preprocessor):
-                moments = running.moments
-                record[f"{name}_weight"] = moments.weight
-                arrays |= {f"{name}.{each}": getattr(moments, each) for each in ("first", "total", "squares")}
+                arrays |= running.moments.to_arrays(name)
         return arrays, {**record, "targets_run": self.targets.runs}
 
 
@@ -356,18 +354,13 @@ def restored(model: Model, arrays: Mapping[str, np.ndarray], record: Mapping[str
     Raises:
         RunError: They are of another network or optimizer.
     """
-
-    def moments(name: str) -> RunningMoments:
-        return RunningMoments(
-            float(record[f"{name}_weight"]), *(arrays[f"{name}.{each}"] for each in ("first", "total", "squares"))
-        )
-
     inputs: RunningInputs | Preprocessor = model.preprocessor
-    if "inputs_weight" in record:
+    if "inputs.weight" in arrays:
         n = model.preprocessor.n_dense
         raw = replace(model.preprocessor, shift=np.zeros(n), scale=np.ones(n))
-        inputs = RunningInputs(raw, moments("inputs"))
-    targets = RunningTargets.of_moments(model.coder, moments("targets"), runs=bool(record["targets_run"]))
+        inputs = RunningInputs(raw, RunningMoments.of_arrays("inputs", arrays))
+    moments = RunningMoments.of_arrays("targets", arrays)
+    targets = RunningTargets.of_moments(model.coder, moments, runs=bool(record["targets_run"]))
     blank = Learner._of(model.recipe, model.schema, inputs, targets)
 
     def leaf(path: Any, like: Any) -> np.ndarray:

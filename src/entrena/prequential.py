@@ -9,7 +9,6 @@ Source: Gama, Sebastião & Rodrigues, "On evaluating stream learning algorithms"
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -39,6 +38,8 @@ class Prequential:
         # Σw; then Σw·hit and Σw·(−ln p) of classes, or Σw·error² and Σw·|error| of each target.
         self._sums = np.zeros(1 + (2 * n or 2))
         self._targets = RunningMoments.none(n)
+        # Σw and Σw·hit of each class, where the mean over classes is what people read.
+        self._of_classes = np.zeros((len(schema.classes or ()), 2))
         self._window: list[tuple[np.ndarray, ...]] = []
 
     @property
@@ -63,6 +64,7 @@ class Prequential:
             of_truth = np.maximum(predicted[np.arange(len(truth)), truth], LEAST_PROBABILITY)
             hits = predicted.argmax(axis=1) == truth
             values = np.stack([hits, -np.log(of_truth)], axis=1)
+            np.add.at(self._of_classes, truth, np.stack([weight, weight * hits], axis=1))
         else:
             away = predicted - truth
             with np.errstate(over="ignore"):
@@ -86,32 +88,38 @@ class Prequential:
         return sum(len(losses) for _, _, losses, _ in self._window)
 
     def overall(self) -> dict[str, float]:
-        """The scores of all rows so far: accuracy and log loss, or R², RMSE and MAE (means over several outputs)."""
+        """The scores of all rows so far: accuracy and log loss, or R², RMSE and MAE (means over several outputs).
+
+        In front balanced accuracy, the mean over the classes that came, where that is the score that people read.
+        """
         weight, *sums = self._sums
         if weight == 0:
             return {}
         means = np.array(sums) / weight
         if self._schema.classes is not None:
-            return {"accuracy": float(means[0]), "log_loss": float(means[1])}
+            usual = {"accuracy": float(means[0]), "log_loss": float(means[1])}
+            if self._scoring.name != "balanced_accuracy":
+                return usual
+            weights, hits = self._of_classes[self._of_classes[:, 0] > 0].T
+            return {"balanced_accuracy": float(np.mean(hits / weights)), **usual}
         squares, sizes = np.split(means, 2)
         variance = np.square(self._targets.deviation)
         with np.errstate(divide="ignore", invalid="ignore"):
             r2 = np.where(variance > 0, 1 - squares / variance, np.nan)
         return {"r2": float(r2.mean()), "rmse": float(np.sqrt(squares).mean()), "mae": float(sizes.mean())}
 
-    def to_parts(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Arrays and plain numbers, from which `restore` goes on."""
-        arrays = {"sums": self._sums}
-        arrays |= {f"targets.{name}": getattr(self._targets, name) for name in ("first", "total", "squares")}
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Arrays, from which `restore` goes on."""
+        arrays = {"sums": self._sums, "of_classes": self._of_classes, **self._targets.to_arrays("targets")}
         if self._window:
             arrays |= {f"window.{name}": part for name, part in zip(OF_A_ROW, self._joined(), strict=True)}
-        return arrays, {"targets": self._targets.weight}
+        return arrays
 
-    def restore(self, arrays: Mapping[str, np.ndarray], record: Mapping[str, Any]) -> None:
-        """Goes on from what `to_parts` made."""
-        self._sums = arrays["sums"]
-        moments = (arrays[f"targets.{name}"] for name in ("first", "total", "squares"))
-        self._targets = RunningMoments(float(record["targets"]), *moments)
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Goes on from what `to_arrays` made."""
+        # Copies: sums are added to in place, and what was read may be shared.
+        self._sums, self._of_classes = arrays["sums"].copy(), arrays["of_classes"].copy()
+        self._targets = RunningMoments.of_arrays("targets", arrays)
         if "window.truth" in arrays:
             self._window = [tuple(arrays[f"window.{name}"] for name in OF_A_ROW)]
 

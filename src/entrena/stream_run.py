@@ -13,21 +13,26 @@ from pathlib import Path
 from time import time as clock
 from typing import Any
 
+import numpy as np
+
 from entrena.data import EMBEDDED, Examples, ReadOptions, RowStream, Schema, infer_schema
 from entrena.data.files import STANDARD_INPUT
 from entrena.data.schema import Label
-from entrena.errors import DataError, RunError, UsageError
+from entrena.errors import DataError, Problem, RecipeError, RunError, UsageError
 from entrena.finished_run import Run
-from entrena.following import LOOK_ROWS, Following, StreamOptions
+from entrena.following import FIRST_ROWS, LOOK_ROWS, Following, StreamOptions
 from entrena.interrupt import interrupt_as_flag
 from entrena.job import Job, absolute, make_job, typed
 from entrena.learner import Learner, check_streamable, restored
 from entrena.model import Model
 from entrena.recipe import Recipe, as_recipe
+from entrena.reporting.stream_bar import saying_so
 from entrena.storage import RunDirectory, load_checkpoint
+from entrena.training.optimizers import is_batch_only
 from entrena.training.watching import OnLook, as_watchers
 
-FIRST_ROWS = 1_000  # by which the columns and classes are known, where no warm rows are asked for
+# What an ordinary run has, and a stream has not: with another value than the usual one somebody meant something by it.
+NOT_OF_STREAMS = ("max_epochs", "patience", "validation_fraction")
 
 
 def train_stream(
@@ -39,6 +44,7 @@ def train_stream(
     roles: Mapping[str, str] | None = None,
     weight: str | None = None,
     classes: Sequence[Any] = (),
+    first_rows: int | None = None,
     warm_rows: int | None = None,
     look_rows: int = LOOK_ROWS,
     options: ReadOptions | None = None,
@@ -52,7 +58,7 @@ def train_stream(
 ) -> Run:
     """Trains a network on rows as they come, each tested before it is learned, and saves the run.
 
-    What the columns are is found from the first rows: `warm_rows` of them, else 1,000 or as many as there are.
+    What the columns are is found from the first rows: `first_rows` of them, or as many as there are.
 
     Args:
         recipe: The choices, as for `train`; the mode is online.
@@ -63,6 +69,7 @@ def train_stream(
         roles: What columns are, by name, where their content does not tell.
         weight: The column that says how much each row counts.
         classes: All labels that will ever come; empty: the first rows show them all.
+        first_rows: How many rows are waited for before the first is learned; None: 1,000, or the `warm_rows`.
         warm_rows: How many first rows say what means and deviations are, once and for all; None: these are those of
             the rows so far, at every row.
         look_rows: Rows between two looks: a line of the history, a call of the callbacks.
@@ -85,19 +92,29 @@ def train_stream(
     watchers = as_watchers(callbacks)
     if resume is not None:
         given: dict[str, Any] = {"recipe": recipe, "target": target, "task": task, "roles": roles, "weight": weight}
-        given |= {"classes": classes or None, "warm_rows": warm_rows, "options": options, "from_run": from_run}
+        given |= {
+            "classes": classes or None,
+            "first_rows": first_rows,
+            "warm_rows": warm_rows,
+            "options": options,
+            "from_run": from_run,
+        }
         wrong = [argument for argument, value in {**given, "name": name}.items() if value is not None]
         if wrong:
             raise UsageError(f"resume goes on with the run's own choices: leave out {', '.join(wrong)}")
         return _resume(Path(resume), data, watchers, verbose=verbose)
     if data is None:
         raise UsageError("no data: give the path of a file, - for the standard input, or the name of an embedded set")
-    for argument, value in (("look_rows", look_rows), ("warm_rows", warm_rows)):
+    if first_rows is not None and warm_rows is not None:
+        raise UsageError("warm_rows are the first rows: leave out first_rows")
+    for argument, value in (("look_rows", look_rows), ("first_rows", first_rows), ("warm_rows", warm_rows)):
         if value is not None and value < 1:
             raise UsageError(f"{argument}: {value} is not allowed: at least 1")
     start = None if from_run is None else Model.load(from_run)
-    if start is not None and (warm_rows is not None or classes or roles or task is not None):
-        raise UsageError("from_run takes the model's columns and statistics: leave out warm_rows, classes, roles, task")
+    if start is not None and (first_rows is not None or warm_rows is not None or classes or roles or task is not None):
+        raise UsageError(
+            "from_run takes the model's columns and statistics: leave out first_rows, warm_rows, classes, roles, task"
+        )
     chosen = _online(as_recipe(recipe, Recipe() if start is None else recipe_for_stream(start.recipe)))
     job = make_job(
         data if isinstance(data, str | Path) else STANDARD_INPUT,
@@ -111,13 +128,15 @@ def train_stream(
         own={},
     )
     check_streamable(chosen)  # before the first rows are waited for
-    told = StreamOptions(look_rows, warm_rows, tuple(str(label) for label in classes))
+    told = StreamOptions(look_rows, first_rows or FIRST_ROWS, warm_rows, tuple(str(label) for label in classes))
     with interrupt_as_flag() as interrupted, _opened(data, job, start, classes) as source:
+        n_there = 0
         if start is not None:
             learner = Learner.of_model(start, chosen)
         else:
-            learner = _begun(chosen, job, told, source, interrupted, classes)
-        follow = Following(learner, told, watchers, interrupted, source, verbose=verbose)
+            waiting = saying_so(interrupted, told.n_ahead) if verbose else interrupted
+            learner, n_there = _begun(chosen, job, told, source, waiting, classes)
+        follow = Following(learner, told, watchers, interrupted, source, verbose=verbose, least_rows=n_there)
         if not save:
             return follow.run(None, 0)
         directory = RunDirectory.create(runs_dir, name or Path(source.source).stem or "stream")
@@ -130,8 +149,9 @@ def train_stream(
 
 def recipe_for_stream(recipe: Recipe) -> Recipe:
     """The recipe of a model, for a stream that begins with it: what only a pass over all rows knows is left out."""
-    plain: dict[str, Any] = {"refit": False, "calibration": "none", "early_stopping": "auto", "order": "shuffled"}
     usual = Recipe()
+    plain: dict[str, Any] = {"refit": False, "calibration": "none", "early_stopping": "auto", "order": "shuffled"}
+    plain |= {name: getattr(usual.training, name) for name in NOT_OF_STREAMS}
     plain |= {"schedule": usual.rate.schedule.to_plain(), "batch_size": "auto", "mode": "online"}
     if recipe.targets.class_weight == "balanced":
         plain["class_weight"] = None
@@ -142,6 +162,13 @@ def _online(recipe: Recipe) -> Recipe:
     if recipe.training.mode in ("mini_batch", "batch"):
         mode = recipe.training.mode
         raise UsageError(f"training.mode: '{mode}' gathers rows; a stream learns each as it comes: take online")
+    usual = Recipe().training
+    given = [name for name in NOT_OF_STREAMS if getattr(recipe.training, name) != getattr(usual, name)]
+    if given:
+        said = "means nothing in a stream, which is learned once and holds no rows back: leave it out"
+        raise RecipeError([Problem(f"training.{name}", said) for name in given])
+    if is_batch_only(recipe.training.optimizer):
+        check_streamable(recipe)  # says what to take instead, before the mode is found not to fit
     return recipe.change({"mode": "online"})
 
 
@@ -174,27 +201,39 @@ def _begun(
     source: RowStream,
     interrupted: Callable[[], bool],
     classes: Sequence[Any],
-) -> Learner:
-    """A learner for the columns that the first rows show."""
+) -> tuple[Learner, int]:
+    """A learner for the columns that the first rows show.
+
+    After Ctrl-C the rows that are there by then are all that there are, and their number is given back as well, else 0.
+    """
     try:
-        first = source.ahead(told.warm_rows or FIRST_ROWS, stop=interrupted)
-    except DataError:
+        first = source.ahead(told.n_ahead, stop=interrupted)
+        n_there = first.n_rows + first.n_without_target
+        if told.warm_rows is not None and n_there < told.warm_rows:
+            raise DataError(f"{source.source} has {n_there:,} rows, and warm_rows asks for {told.warm_rows:,}")
+        schema = _with_classes(first, job.task, classes)
+        schema = typed(schema, job, first, first, first.n_rows)
+        learner = Learner.begin(recipe, schema, first, running=told.warm_rows is None)
+    except DataError as error:
         if interrupted():
-            raise KeyboardInterrupt from None
+            raise KeyboardInterrupt(
+                f"interrupted before the first rows were there: nothing was learned ({error})"
+            ) from None
         raise
-    if interrupted():
-        raise KeyboardInterrupt("interrupted before the first rows were there: nothing was learned")
-    if told.warm_rows is not None and first.n_rows + first.n_without_target < told.warm_rows:
-        raise DataError(f"{source.source} has {first.n_rows:,} rows, and warm_rows asks for {told.warm_rows:,}")
-    schema = _with_classes(first, job.task, classes)
-    schema = typed(schema, job, first, first, first.n_rows)
-    return Learner.begin(recipe, schema, first, running=told.warm_rows is None)
+    n_counting = first.n_rows if first.weight is None else int(np.count_nonzero(first.weight))
+    return learner, n_counting if interrupted() else 0
 
 
 def _with_classes(first: Examples, task: str | None, classes: Sequence[Any]) -> Schema:
     """Task and classes by the first rows, or by all labels that the user names."""
     if not classes:
-        return infer_schema(first, task)  # type: ignore[arg-type]
+        try:
+            return infer_schema(first, task)  # type: ignore[arg-type]
+        except DataError as error:
+            if "one class only" not in str(error):
+                raise
+            said = "if others come later, name all labels: --classes A,B,… (in Python classes=[…])"
+            raise DataError(f"{error}; {said}") from None
     if task == "regression":
         raise UsageError("classes are for classification: leave out --classes, or --task regression")
     assert first.targets is not None
@@ -239,8 +278,8 @@ def _resume(path: Path, data: Any, watchers: tuple[OnLook, ...], *, verbose: boo
             interrupt_as_flag() as interrupted,
             _opened(job.data if data is None else data, job, learner.model()) as source,
         ):
-            if is_own_file and told.warm_rows is not None:
-                source.ahead(told.warm_rows, stop=interrupted)  # they said how the file is written
+            if is_own_file and told.n_ahead != FIRST_ROWS:
+                source.ahead(told.n_ahead, stop=interrupted)  # they said how the file is written
             follow = Following(
                 learner,
                 told,

@@ -139,6 +139,9 @@ REFUSED = [
         "training.mode: 'mini_batch' gathers rows; a stream learns each as it comes: take online",
     ),
     (["--stream", "--warm-rows", "0"], "warm_rows: 0 is not allowed: at least 1"),
+    (["--stream", "--first-rows", "0"], "first_rows: 0 is not allowed: at least 1"),
+    (["--stream", "--first-rows", "9", "--warm-rows", "9"], "warm_rows are the first rows: leave out first_rows"),
+    (["--stream", "--set", "max_epochs=7"], "training.max_epochs: means nothing in a stream"),
     (["--stream", "--classes", "yes"], "classes: at least two labels are needed"),
     (["--stream", "--set", "order=balanced"], "training.order: 'balanced' needs all rows: a stream is learned as it "),
 ]
@@ -174,9 +177,32 @@ def test_a_bad_row_is_named_and_the_run_is_kept(entrena: Entrena, clicks: Path) 
     clicks.write_text(clicks.read_text() + "1,2,perhaps\n")
     said = entrena("train", clicks, "-t", "buys", "--stream", *SMALL)
     assert said.code == 1
-    assert "row 2502 holds 'perhaps', which is none of the known classes: 'no', 'yes'" in said.err
+    assert said.err == (
+        "Error: clicks.csv: target 'buys', row 2502 holds 'perhaps', which is none of the known classes: 'no', 'yes'; "
+        "labels that come later are named at the start: --classes A,B,… (in Python classes=[…])\n"
+        "The 2,500 rows before are learned and saved: mend the row, then entrena train --resume "
+        f"{json.loads(entrena('runs', '--json').out)['runs'][0]['name']}\n"
+    )
     assert "failed" in entrena("runs").out
     assert entrena("show", "last").code == 0
+
+
+def test_a_stream_that_begins_with_one_class_is_told_how_to_name_the_others(entrena: Entrena, clicks: Path) -> None:
+    header, *lines = clicks.read_text().splitlines(keepends=True)
+    clicks.write_text("".join([header, *sorted(lines, key=lambda line: line.rstrip().rsplit(",", 1)[1])]))
+    said = entrena("train", clicks, "-t", "buys", "--stream", *SMALL)
+    assert "target 'buys' holds one class only, 'no'; classification needs at least two; if others come" in said.err
+    assert entrena("train", clicks, "-t", "buys", "--stream", *SMALL, "--classes", "no,yes").code == 0
+
+
+def test_columns_that_are_left_out_are_told(entrena: Entrena, clicks: Path) -> None:
+    header, *lines = clicks.read_text().splitlines()
+    rows = [f"{line},{'' if k < 1_000 else 7}" for k, line in enumerate(lines)]
+    clicks.write_text("\n".join([f"{header},sensor", *rows]) + "\n")
+    said = entrena("train", clicks, "-t", "buys", "--stream", *SMALL)
+    assert re.search(r"left out +sensor \(.*empty.*\)", said.out), said.out
+    said = entrena("train", clicks, "-t", "buys", "--stream", "--first-rows", 1_100, *SMALL)
+    assert "left out" not in said.out
 
 
 def test_with_json_a_failure_is_one_more_line(entrena: Entrena, clicks: Path) -> None:

@@ -251,16 +251,20 @@ def test_the_rows_may_be_written_to_afterwards():
     assert_same(network, same.partial_fit(X, y))
 
 
-def test_gaps_take_the_median_of_the_first_call():
+def test_gaps_take_the_mean_so_far_wherever_the_rows_are_cut():
     X, y = flowers()
-    gaps = X.copy()
-    gaps[::5, 2] = np.nan
-    network, same = begun(), begun()
-    filled = np.where(np.isnan(gaps), np.median(X[:40], axis=0), gaps)
-    assert_same(network.partial_fit(gaps, y), same.partial_fit(filled, y))
-    assert np.isfinite(network.predict_proba(gaps)).all()
+    X[::3, 2], X[:7, 1], X[0, 0] = np.nan, np.nan, np.nan
+    whole = NetworkClassifier(**ONLINE).partial_fit(X, y, classes=[0, 1, 2])
+    for cuts in ([1, 2, 3, 150], [5, 40, 150], [149, 150]):
+        network, at = NetworkClassifier(**ONLINE), 0
+        for stop in cuts:
+            network.partial_fit(X[at:stop], y[at:stop], classes=[0, 1, 2])
+            at = stop
+        assert_same(network, whole)
+    np.testing.assert_allclose(whole.model_.preprocessor.fill, np.nanmean(X, axis=0))
+    assert np.isfinite(whole.predict_proba(X)).all()
     with pytest.raises(DataError, match="missing value"):
-        begun(missing="refuse").partial_fit(gaps, y)
+        begun(missing="refuse").partial_fit(X, y)
 
 
 @pytest.mark.parametrize("library", [pd.DataFrame, pl.DataFrame], ids=["pandas", "polars"])
@@ -269,7 +273,8 @@ def test_frames_with_categories(library):
     colours = np.array(["red", "green", "blue"])[(y + np.arange(150) % 2) % 3]
     first = {"size": X[:60, 0].tolist(), "colour": colours[:60].tolist()}
     later = {"size": X[60:, 0].tolist(), "colour": [*colours[60:-1].tolist(), "never seen"]}
-    network = NetworkClassifier(**ONLINE).partial_fit(library(first), y[:60], classes=[0, 1, 2])
+    with pytest.warns(UserWarning, match="the levels of 'colour' are those of this first call, which has 60 rows;"):
+        network = NetworkClassifier(**ONLINE).partial_fit(library(first), y[:60], classes=[0, 1, 2])
     network.partial_fit(library(later), y[60:])
     assert network.feature_names_in_.tolist() == ["size", "colour"]
     # The same with columns of zeros and ones, which are centred and not scaled.
@@ -282,6 +287,24 @@ def test_frames_with_categories(library):
     np.testing.assert_allclose(found.scale, [X[:, 0].std(), 1, 1, 1], rtol=1e-12)
     with pytest.raises(ValueError, match="feature names"):
         network.partial_fit(library({"colour": later["colour"], "size": later["size"]}), y[60:])
+
+
+@pytest.mark.parametrize(
+    ("classes", "said"),
+    [
+        (["0", "1"], r"classes: \['0', '1'\] are texts, and y holds numbers: name the labels as in y"),
+        ([0, None], "labels of several kinds"),
+    ],
+)
+def test_classes_are_named_as_in_y(classes, said):
+    with pytest.raises(ValueError, match=said):
+        NetworkClassifier(**ONLINE).partial_fit(np.ones((3, 2)), [0, 1, 0], classes=classes)
+
+
+def test_a_short_first_call_warns_of_the_levels_that_it_does_not_show():
+    frame = pd.DataFrame({"size": [1.0, 2.0], "colour": ["red", "green"]})
+    with pytest.warns(UserWarning, match="the levels of 'colour' are those of this first call, which has 2 rows;"):
+        NetworkClassifier(**ONLINE).partial_fit(frame, [0, 1], classes=[0, 1])
 
 
 def test_several_outputs():

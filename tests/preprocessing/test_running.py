@@ -41,7 +41,7 @@ def test_they_are_those_of_the_rows_so_far(weighted):
         np.testing.assert_allclose(deviations[k], deviation, rtol=1e-11, atol=1e-14)
     np.testing.assert_array_equal(after.mean, means[-1])
     np.testing.assert_array_equal(after.deviation, deviations[-1])
-    assert after.weight == pytest.approx(math.fsum(weight) if weighted else 40)
+    assert after.weight == pytest.approx(np.full(3, math.fsum(weight) if weighted else 40))
 
 
 def test_before_the_first_row_they_are_zero():
@@ -150,14 +150,50 @@ def test_inputs_are_standardised_by_the_rows_up_to_theirs(settings_, center, sca
     np.testing.assert_allclose(after.fixed().transform(numbers(X[-1:]), np.float64), out[-1:], rtol=1e-12, atol=1e-12)
 
 
-def test_a_gap_takes_the_median_of_the_first_rows():
-    X = np.array([[1.0, 2.0, 3.0], [3.0, 2.0, 9.0], [5.0, 8.0, 4.0]])
-    begun = running(numbers(X))
-    gap = np.array([[np.nan, 8.0, np.nan]])
-    filled = np.array([[3.0, 8.0, 4.0]])
-    np.testing.assert_array_equal(begun.transform(numbers(gap), np.float64)[0], np.zeros((1, 3)))
-    _, after = begun.transform(numbers(X), np.float64)
-    np.testing.assert_array_equal(after.transform(numbers(gap), np.float64)[0], after.transform_rows(filled, float)[0])
+def test_a_gap_counts_in_no_mean_and_becomes_the_mean_so_far():
+    X, weight = columns()
+    X[np.random.default_rng(5).random(X.shape) < 0.4] = np.nan
+    X[:6, 1], X[7] = np.nan, np.nan  # one column begins late, one row has nothing
+    out, after = running(numbers(X)).transform(numbers(X), np.float64, weight)
+    for k in range(len(X)):
+        for j in range(3):
+            there = ~np.isnan(X[: k + 1, j])
+            if np.isnan(X[k, j]) or there.sum() == 1:
+                assert out[k, j] == 0
+                continue
+            values, w = X[: k + 1, j][there], weight[: k + 1][there]
+            mean = np.average(values, weights=w)
+            deviation = np.sqrt(np.average((values - mean) ** 2, weights=w))
+            assert out[k, j] == pytest.approx((X[k, j] - mean) / deviation, rel=1e-8, abs=1e-9)
+    np.testing.assert_allclose(
+        after.fixed().mean, [np.average(c[~np.isnan(c)], weights=weight[~np.isnan(c)]) for c in X.T]
+    )
+    gaps = numbers(np.full((1, 3), np.nan))
+    np.testing.assert_array_equal(after.fixed().transform(gaps, np.float64), np.zeros((1, 3)))
+
+
+def test_without_centring_a_gap_is_the_mean_as_well():
+    X = np.array([[1.0, 2.0, 3.0], [3.0, 4.0, 9.0], [np.nan, 6.0, np.nan]])
+    out, after = running(numbers(X), center=False).transform(numbers(X), np.float64)
+    np.testing.assert_allclose(out[2, [0, 2]], [2 / 1, 6 / 3])
+    np.testing.assert_allclose(after.fixed().transform(numbers(X[2:]), np.float64), out[2:])
+
+
+@given(chance=st.integers(0, 10**6), cuts=st.lists(st.integers(1, 16), max_size=16))
+@settings(max_examples=60)
+def test_where_rows_with_gaps_are_cut_changes_no_bit(chance, cuts):
+    generator = np.random.default_rng(chance)
+    X = generator.normal(size=(17, 3))
+    X[generator.random((17, 3)) < generator.random()] = np.nan
+    inputs = running(numbers(np.zeros((2, 3))))
+    whole, after = inputs.transform(numbers(X), np.float32)
+    found, ends = [], [*sorted(set(cuts)), 17]
+    for a, b in zip([0, *ends[:-1]], ends, strict=True):
+        out, inputs = inputs.transform(numbers(X[a:b]), np.float32)
+        found.append(out)
+    np.testing.assert_array_equal(np.concatenate(found), whole)
+    for name in ("weight", "first", "total", "squares"):
+        np.testing.assert_array_equal(getattr(inputs.moments, name), getattr(after.moments, name))
 
 
 def test_a_column_that_is_constant_at_first_stays_an_input():

@@ -39,11 +39,7 @@ def data_facts(data: Mapping[str, Any], schema: Schema) -> list[tuple[str, str]]
         told.append(("columns", "; ".join(parts)))
     hints = [role for role in schema.roles if role.hint]
     told += [("look at", f"{shortened(role.name)}: {role.hint}") for role in hints[:MOST_HINTS]]
-    for role in schema.left_out[:MOST_LEFT_OUT]:
-        told.append(("left out", _left_out(role)))
-    if len(schema.left_out) > MOST_LEFT_OUT:
-        rest = schema.left_out[MOST_LEFT_OUT:]
-        told.append(("left out", f"{len(rest)} more: {listed([role.name for role in rest])}"))
+    told += left_out_columns(schema)
     if schema.classes is not None:
         from entrena.data.hints import alike
 
@@ -58,6 +54,13 @@ def data_facts(data: Mapping[str, Any], schema: Schema) -> list[tuple[str, str]]
     if data["rows_of_weight_0"]:
         told.append(("left out", f"{count(data['rows_of_weight_0'], 'row')} of weight 0"))
     return told
+
+
+def left_out_columns(schema: Schema) -> list[tuple[str, str]]:
+    """Lines on the columns that are no inputs."""
+    told = [("left out", _left_out(role)) for role in schema.left_out[:MOST_LEFT_OUT]]
+    rest = [role.name for role in schema.left_out[MOST_LEFT_OUT:]]
+    return [*told, ("left out", f"{len(rest)} more: {listed(rest)}")] if rest else told
 
 
 def repeated_facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:

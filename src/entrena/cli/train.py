@@ -98,6 +98,12 @@ def train(
         bool,
         typer.Option("--stream", help="Learn rows as they come, each tested before it is learned (mode online)."),
     ] = False,
+    first_rows: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Of a stream: how many rows show what columns and classes there are.  [default: 1,000]"
+        ),
+    ] = None,
     warm_rows: Annotated[
         int | None,
         typer.Option(
@@ -149,7 +155,8 @@ def train(
 
     tail -f clicks.csv | entrena train - --target buys --stream
     """
-    given_to_stream = {"--warm-rows": warm_rows, "--classes": classes, "--look-rows": look_rows}
+    given_to_stream: dict[str, object] = {"--first-rows": first_rows, "--warm-rows": warm_rows}
+    given_to_stream |= {"--classes": classes, "--look-rows": look_rows}
     if not stream and resume is None and any(value is not None for value in given_to_stream.values()):
         named = ", ".join(option for option, value in given_to_stream.items() if value is not None)
         raise UsageError(f"{named}: only a stream has it: add --stream")
@@ -227,7 +234,8 @@ def train(
         )
         kept = {name: value for name, value in arguments.items() if name not in STATIC}
         if resume is None:
-            kept |= {"warm_rows": warm_rows, "classes": [] if classes is None else parse_classes(classes)}
+            kept |= {"first_rows": first_rows, "warm_rows": warm_rows}
+            kept |= {"classes": [] if classes is None else parse_classes(classes)}
             kept |= {"look_rows": look_rows} if look_rows is not None else {}
         return train_stream({"data": data, **kept}, quiet=quiet, as_json=as_json)
 
@@ -320,13 +328,14 @@ def describe(run: Run) -> dict[str, Any]:
     }
 
 
-def priors(told: Mapping[str, Any], classes: Sequence[Any] | None) -> str:
-    """In which shares the classes were drawn, and by which the network predicts."""
+def priors(told: Mapping[str, Any], classes: Sequence[Any] | None, *, weighted: bool) -> str:
+    """In which shares the classes were drawn, and by which the network predicts; `weighted` by class weights."""
     shares = ", ".join(
         f"{label} {100 * share:.3g} %" for label, share in zip(classes or (), told["true"], strict=False)
     )
     if told["restored"]:
-        return f"drawn equally often; predicted by their shares in the training rows ({shares})"
+        times = " times the class weights" if weighted else ""
+        return f"drawn equally often; predicted by their shares in the training rows{times} ({shares})"
     return f"drawn and predicted as if equally frequent (restore_priors=false); in the training rows {shares}"
 
 
@@ -372,8 +381,9 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("training", f"{recipe.training.optimizer}, {shown}, seed {facts['seed']}"),
         ("end", f"{run.outcome.sentence} ({duration(run.seconds)})"),
     ]
+    is_weighted = run.recipe.targets.class_weight is not None
     if facts.get("priors"):
-        told.insert(-1, ("classes", priors(facts["priors"], run.schema.classes)))
+        told.insert(-1, ("classes", priors(facts["priors"], run.schema.classes, weighted=is_weighted)))
     told += [(finding.severity, f"{finding.evidence} {finding.advice}") for finding in run.findings if finding.rows]
     if "refit" in facts:
         told.append(("refit", f"on all {facts['refit']['rows']:,} rows, {count(facts['refit']['epochs'], 'epoch')}"))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from entrena.cli.data_facts import left_out_columns
 from entrena.cli.failures import DONE, FAILED, INTERRUPTED, complain
 from entrena.cli.output import listed, open_console, print_facts, print_line
 from entrena.errors import UsageError
@@ -112,6 +113,7 @@ def _print(run: Run) -> None:
     told = [
         ("task", f"{run.task} of {listed(schema.target_names)}{classes}"),
         ("columns", f"{count(len(schema.columns), 'column')}; means and deviations {running}"),
+        *left_out_columns(schema),
         ("rows", rows),
         ("network", f"{sizes}{hidden}; {count(network.n_weights, 'weight')}"),
         ("training", f"{recipe.training.optimizer}, an update for each row, rate {rate}, seed {facts['seed']}"),

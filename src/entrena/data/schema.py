@@ -251,6 +251,9 @@ def class_numbers(
     return np.array([number_of[value] for value in plain], dtype=np.int64)[inverse]
 
 
+OF_NO_KNOWN_CLASS = "which is none of the known classes"  # a stream knows what to do then
+
+
 def _refuse_class(value: object, classes: tuple[Label, ...], source: str, row: str = "") -> NoReturn:
     texts = [label for label in classes if isinstance(label, str)]
     # A number is not misspelt; and with repr, the text '1' is seen to be another class than the number 1.
@@ -259,6 +262,6 @@ def _refuse_class(value: object, classes: tuple[Label, ...], source: str, row: s
         more = f" and {len(classes) - 12} more" if len(classes) > 12 else ""
         near = nearest(value, texts) if isinstance(value, str) else None
         hint = f"; did you mean {near!r}?" if near is not None else ""
-        raise DataError(f"{source}, {row} holds {value!r}, which is none of the known classes: {listed}{more}{hint}")
+        raise DataError(f"{source}, {row} holds {value!r}, {OF_NO_KNOWN_CLASS}: {listed}{more}{hint}")
     hint = did_you_mean(value, texts) if isinstance(value, str) and texts else f"there are {listed}"
     raise DataError(f"{source}: unknown class {value!r}; {hint}")

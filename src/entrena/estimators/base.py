@@ -17,7 +17,7 @@ from entrena.data import Examples, Schema, Table, read_inputs, roles_by_kind, wi
 from entrena.data.arrays import inputs_of
 from entrena.data.frames import frame_table, is_frame
 from entrena.data.values import Place
-from entrena.errors import DataError
+from entrena.errors import DataError, shortened
 from entrena.fitting import Parts, fit, prepare, refit, rows_that_count, split_validation
 from entrena.interrupt import interrupt_as_flag
 from entrena.learner import Learner, TestedRows, restored
@@ -28,6 +28,7 @@ from entrena.training.stopping import ENDED_BADLY, Outcome
 from entrena.training.watching import Watchers, as_watchers
 
 NOT_RECIPE = ("verbose", "callbacks")
+FEW_ROWS = 100  # of a first call of partial_fit that has categories
 
 
 class NetworkEstimator(BaseEstimator):
@@ -211,6 +212,16 @@ class NetworkEstimator(BaseEstimator):
         if sample_weight is not None:
             weight = _check_sample_weight(sample_weight, y, ensure_non_negative=True)
         first = rows_that_count(Examples(inputs, y, schema.target_names, "X", weight))
+        categories = [role.name for role in schema.inputs if role.role == "category"]
+        if categories and first.n_rows < FEW_ROWS:
+            named = ", ".join(f"'{shortened(name)}'" for name in categories[:3])
+            warnings.warn(
+                f"partial_fit: the levels of {named} are those of this first call, which has {first.n_rows} "
+                f"row{'' if first.n_rows == 1 else 's'}; others that come later are treated as unknown. Give the first "
+                "call rows that show all levels",
+                UserWarning,
+                stacklevel=3,
+            )
         return Learner.begin(self._recipe(), schema, first, running=True)
 
     def _learn(self, learner: Learner, inputs: Table, y: np.ndarray, sample_weight: Any) -> None:

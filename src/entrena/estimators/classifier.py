@@ -183,7 +183,8 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         `fit` they stay what they were.
 
         Args:
-            X: [rows, columns] as for `fit`; one row is enough. A gap takes the median of the first call's rows.
+            X: [rows, columns] as for `fit`; one row is enough. A gap takes the mean of the rows so far. The levels of
+                categories are those of the first call; others that come later are treated as unknown.
             y: [rows] class labels.
             classes: All labels that will ever come; needed at the first call, unless the estimator is fitted.
             sample_weight: [rows] weights; 0: as if absent.
@@ -195,6 +196,9 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
             EntrenaError: A parameter has no meaning in a stream, or the data are wrong; nothing is learned then.
             RunError: A parameter is not as it was in `fit`, and the weights would not fit.
             ValueError: `classes` is missing at the first call, or differs from what it was.
+
+        Warns:
+            UserWarning: The first call has categories and few rows.
         """
         learner = self._goes_on()
         if learner is not None and classes is None and self._is_quick(X, learner, sample_weight):
@@ -206,7 +210,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         inputs = self._read(X, reset=learner is None)
         y = column_or_1d(checked_targets(inputs, y, numbers=False), warn=True)
         if classes is not None:
-            known = np.unique(classes)
+            known = _labels_of(classes, y)
             if learner is not None and not np.array_equal(known, self.classes_):
                 raise ValueError(f"classes are {known.tolist()}, and were {self.classes_.tolist()} before")
         elif learner is None:
@@ -230,6 +234,25 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         """The probability of each class, [rows, classes], in the order of `classes_`."""
         inputs = self._inputs(X)
         return self.model_.predict_proba(inputs)
+
+
+def _labels_of(classes: Any, y: np.ndarray) -> np.ndarray:
+    """The labels that a call of `partial_fit` names, sorted.
+
+    Raises:
+        ValueError: They are of several kinds, or of another kind than y: predictions could not be compared with y.
+    """
+    try:
+        known = np.unique(classes)
+    except TypeError:
+        raise ValueError(f"classes: labels of several kinds, {list(classes)!r}: take texts or numbers only") from None
+    are_texts = [all(isinstance(label, str) for label in labels.tolist()) for labels in (known, y)]
+    if len(set(are_texts)) > 1:
+        kinds = ["texts" if text else "numbers" for text in are_texts]
+        raise ValueError(
+            f"classes: {known.tolist()[:5]} are {kinds[0]}, and y holds {kinds[1]}: name the labels as in y"
+        )
+    return known
 
 
 def _schema_of(classes: np.ndarray) -> Schema:

@@ -167,7 +167,8 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         after `fit` they stay what they were.
 
         Args:
-            X: [rows, columns] as for `fit`; one row is enough. A gap takes the median of the first call's rows.
+            X: [rows, columns] as for `fit`; one row is enough. A gap takes the mean of the rows so far. The levels of
+                categories are those of the first call; others that come later are treated as unknown.
             y: [rows] or [rows, outputs] numbers.
             sample_weight: [rows] weights; 0: as if absent.
 
@@ -177,6 +178,9 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
 
         Raises:
             EntrenaError: A parameter has no meaning in a stream, or the data are wrong; nothing is learned then.
+
+        Warns:
+            UserWarning: The first call has categories and few rows.
         """
         learner = self._goes_on()
         if learner is not None and self._is_quick(X, learner, sample_weight):

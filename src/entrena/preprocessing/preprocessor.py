@@ -145,7 +145,9 @@ class Preprocessor:
         names += [name for each in self.encodings if each.form == "one_hot" for name in each.one_hot_names()]
         return (*names, *(encoding.name for encoding in self.encodings if encoding.form == "embedding"))
 
-    def transform(self, inputs: Table, dtype: DTypeLike = np.float32, out: np.ndarray | None = None) -> np.ndarray:
+    def transform(
+        self, inputs: Table, dtype: DTypeLike = np.float32, out: np.ndarray | None = None, *, keep_gaps: bool = False
+    ) -> np.ndarray:
         """The network's inputs.
 
         Computed in float64 and rounded once, piece by piece.
@@ -154,6 +156,7 @@ class Preprocessor:
             inputs: A table with the columns of the training, in any order.
             dtype: The type of the result.
             out: [rows, n_features] of that type, where the result shall be written; None: a fresh array.
+            keep_gaps: Whether a gap in a number stays one, as NaN.
 
         Returns:
             [rows, n_features], row after row in memory.
@@ -164,7 +167,7 @@ class Preprocessor:
         """
         table = self._columns_of(inputs)
         out = np.empty((table.n_rows, self.n_features), dtype) if out is None else out
-        writers = self._writers(table)
+        writers = self._writers(table, np.full(len(self.fill), np.nan) if keep_gaps else self.fill)
 
         def write(start: int, stop: int) -> None:
             piece = out[start:stop]
@@ -172,7 +175,7 @@ class Preprocessor:
             with np.errstate(over="ignore"):
                 for writer in writers:
                     writer(start, stop, piece)
-            self._check_range(piece, start, table)
+            self._check_range(piece, start, table, keep_gaps=keep_gaps)
 
         for _ in in_pieces(write, pieces(table.n_rows, self.n_features)):
             pass
@@ -196,13 +199,13 @@ class Preprocessor:
                     check_gaps(table.column(encoding.name).missing(), None, encoding.name, table)
         return table
 
-    def _writers(self, table: Table) -> list[Writer]:
+    def _writers(self, table: Table, fill: np.ndarray) -> list[Writer]:
         """What writes the inputs of some rows, group by group."""
         if self.constant is not None:
             value = (np.array([self.constant]) - self.shift) / self.scale
             return [lambda start, stop, piece: np.copyto(piece, value, casting="same_kind")]
         columns = dict(zip(table.names, table.columns, strict=True))
-        writers = [self._number_writer(table)] if len(self.fill) else []
+        writers = [self._number_writer(table, fill)] if len(fill) else []
         at = len(self.fill)
         for encoding in self.encodings:
             if encoding.indicator:
@@ -222,10 +225,10 @@ class Preprocessor:
                 at += 1
         return writers
 
-    def _number_writer(self, table: Table) -> Writer:
+    def _number_writer(self, table: Table, fill: np.ndarray) -> Writer:
         """x′ = (x − shift)/scale."""
-        n = len(self.fill)
-        numbers = number_blocks(table, self.encodings).filled(self.fill, has_gaps=True)
+        n = len(fill)
+        numbers = number_blocks(table, self.encodings).filled(fill, has_gaps=True)
         shift, scale = self.shift[:n], self.scale[:n]
         # Halving both sides leaves the quotient and keeps the difference in range.
         half = np.float64(0.5 if max(np.abs(shift).max(), scale.max()) > _LARGE else 1.0)
@@ -248,8 +251,10 @@ class Preprocessor:
 
         return write_columns if numbers.matrix is None else write_array
 
-    def _check_range(self, piece: np.ndarray, start: int, table: Table) -> None:
+    def _check_range(self, piece: np.ndarray, start: int, table: Table, *, keep_gaps: bool) -> None:
         finite = np.isfinite(piece)
+        if keep_gaps:
+            finite |= np.isnan(piece)
         if finite.all():
             return
         row, at = (int(index) for index in np.argwhere(~finite)[0])

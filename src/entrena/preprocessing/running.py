@@ -1,12 +1,13 @@
 """Means and deviations of a stream: those of all rows so far, row by row.
 
 Every row counts before it is standardised itself, so the first one is 0, and the statistics of a row do not depend on
-how the rows were cut into blocks: not a bit differs.
+how the rows were cut into blocks: not a bit differs. A gap counts in no mean, and becomes the mean so far.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from typing import NoReturn
 
 import numpy as np
@@ -31,18 +32,18 @@ class RunningMoments:
 
         m_k = c + Σ w_i·(x_i − c)/W_k,   M_k = M_{k−1} + w_k·(x_k − m_{k−1})·(x_k − m_k),   σ_k² = M_k/W_k,
 
-    where c is the first row: the squares of large means do not cancel.
+    where c is the first row: the squares of large means do not cancel. A gap has the weight 0 in its column.
 
     Attributes:
-        weight: W.
-        first: [columns] c.
+        weight: [columns] W.
+        first: [columns] c, the first value that is there.
         total: [columns] Σ w·(x − c).
         squares: [columns] M.
 
     Source: Welford, Technometrics 4 (1962); with weights West, Communications of the ACM 22 (1979).
     """
 
-    weight: float
+    weight: np.ndarray
     first: np.ndarray
     total: np.ndarray
     squares: np.ndarray
@@ -50,17 +51,26 @@ class RunningMoments:
     @classmethod
     def none(cls, n_columns: int) -> RunningMoments:
         """Before the first row."""
-        return cls(0.0, *(np.zeros(n_columns) for _ in range(3)))
+        return cls(*(np.zeros(n_columns) for _ in range(4)))
+
+    def to_arrays(self, prefix: str) -> dict[str, np.ndarray]:
+        """The arrays by name, from which `of_arrays` goes on bit by bit."""
+        return {f"{prefix}.{name}": each for name, each in vars(self).items()}
+
+    @classmethod
+    def of_arrays(cls, prefix: str, arrays: Mapping[str, np.ndarray]) -> RunningMoments:
+        """As they were when `to_arrays` was called."""
+        return cls(*(arrays[f"{prefix}.{each.name}"] for each in fields(cls)))
 
     @property
     def mean(self) -> np.ndarray:
         """[columns] of the rows so far; 0 before the first."""
-        return self.first + self.total / self.weight if self.weight > 0 else np.zeros_like(self.total)
+        return self.first + self.total / _one_where_none(self.weight)
 
     @property
     def deviation(self) -> np.ndarray:
         """[columns] of the rows so far (divisor: the sum of the weights); 0 before the first."""
-        return np.sqrt(self.squares / self.weight) if self.weight > 0 else np.zeros_like(self.total)
+        return np.sqrt(self.squares / _one_where_none(self.weight))
 
     @property
     def is_finite(self) -> bool:
@@ -73,7 +83,7 @@ class RunningMoments:
         """The statistics after each of some rows, that row included.
 
         Args:
-            rows: [rows, columns] finite float64, at least one.
+            rows: [rows, columns] float64, NaN for a gap, else finite; at least one.
             weight: [rows] above 0, or None: all 1.
 
         Returns:
@@ -83,32 +93,53 @@ class RunningMoments:
             return self._after(rows, weight)
 
     def _after(self, rows: np.ndarray, weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, RunningMoments]:
-        first = rows[0] if self.weight == 0 else self.first
-        if len(rows) == 1 and weight is None:
+        gaps = np.isnan(rows)
+        has_gaps = bool(gaps.any())
+        first = self._first_values(rows, gaps)
+        if len(rows) == 1 and weight is None and not has_gaps:
             return self._after_one(rows, first)
-        weight = np.ones(len(rows)) if weight is None else weight
-        weights = _sums(self.weight, weight)
-        by = weight[:, None]
-        away = rows - first
+        by = np.ones((len(rows), 1)) if weight is None else weight[:, None]
+        away, before = rows - first, self.weight
+        if has_gaps:
+            by, away = np.where(gaps, 0.0, by), np.where(gaps, 0.0, away)
+        elif (before == before[:1]).all():
+            before = before[:1]  # all columns have seen the same rows: one sum for all of them
+        else:
+            by = np.broadcast_to(by, rows.shape)
+        weights = _sums(before, by)
+        counted = _one_where_none(weights)
         totals = _sums(self.total, by * away)
-        means = totals / np.where(weights > 0, weights, 1.0)[:, None]
+        means = totals / counted
         squares = _sums(self.squares, by * (away - means[:-1]) * (away - means[1:]))
-        deviations = np.sqrt(squares[1:] / weights[1:, None])
-        return first + means[1:], deviations, RunningMoments(float(weights[-1]), first, totals[-1], squares[-1])
+        deviations = np.sqrt(squares[1:] / counted[1:])
+        last = np.broadcast_to(weights[-1], self.weight.shape).copy()
+        return first + means[1:], deviations, RunningMoments(last, first, totals[-1], squares[-1])
+
+    def _first_values(self, rows: np.ndarray, gaps: np.ndarray) -> np.ndarray:
+        """[columns] c, also of the columns that get their first value now; 0 where there is none yet."""
+        if self.weight.all():
+            return self.first
+        found = rows[(~gaps).argmax(axis=0), np.arange(rows.shape[1])]
+        return np.where(self.weight > 0, self.first, np.where(np.isnan(found), 0.0, found))
 
     def _after_one(self, row: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray, RunningMoments]:
         """The same of a single row, for streams that bring one at a time: a quarter of the time."""
         weight = self.weight + 1.0
         away = row - first
         total = self.total + away
-        mean, mean_before = total / weight, self.total / (self.weight or 1.0)
+        mean, mean_before = total / weight, self.total / _one_where_none(self.weight)
         squares = self.squares + (away - mean_before) * (away - mean)
         return first + mean, np.sqrt(squares / weight), RunningMoments(weight, first, total[0], squares[0])
 
 
-def _sums(before: np.ndarray | float, values: np.ndarray) -> np.ndarray:
+def _one_where_none(weight: np.ndarray) -> np.ndarray:
+    """What sums are divided by, where nothing may have been summed yet."""
+    return np.where(weight > 0, weight, 1.0)
+
+
+def _sums(before: np.ndarray, values: np.ndarray) -> np.ndarray:
     """[rows + 1, …] running sums, added one after the other, from `before` on."""
-    return np.add.accumulate(np.concatenate([np.asarray(before)[None], values]), axis=0)
+    return np.add.accumulate(np.concatenate([before[None], values]), axis=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +147,7 @@ class RunningInputs:
     """Inputs of a stream: what becomes of each column is known, means and deviations run.
 
     Attributes:
-        raw: Fills gaps and codes categories; shifts and scales nothing.
+        raw: Codes categories; shifts and scales nothing.
         moments: Of its numbers and of what else is dense.
     """
 
@@ -128,7 +159,7 @@ class RunningInputs:
         """Before the first row.
 
         Args:
-            first: Fitted on the first rows, constant columns kept: its levels and medians stay.
+            first: Fitted on the first rows, constant columns kept: its levels stay.
             settings: What to do.
 
         Raises:
@@ -155,12 +186,12 @@ class RunningInputs:
         Raises:
             DataError: A value is not what it has to be, or beyond what the statistics or `dtype` hold.
         """
-        return self.transform_rows(self.raw.transform(inputs, np.float64), dtype, weight, inputs)
+        return self.transform_rows(self.raw.transform(inputs, np.float64, keep_gaps=True), dtype, weight, inputs)
 
     def transform_rows(
         self, rows: np.ndarray, dtype: DTypeLike, weight: np.ndarray | None = None, inputs: Table | None = None
     ) -> tuple[np.ndarray, RunningInputs]:
-        """The same of what `raw` makes of the rows, [rows, n_features] in float64.
+        """The same of what `raw` makes of the rows, [rows, n_features] in float64, NaN for a gap.
 
         Args:
             rows: The rows.
@@ -170,9 +201,13 @@ class RunningInputs:
         """
         n = self.raw.n_dense
         with np.errstate(over="ignore", invalid="ignore"):
-            means, deviations, moments = self.moments._after(rows[:, :n], weight)
+            dense = rows[:, :n]
+            means, deviations, moments = self.moments._after(dense, weight)
             shift, scale = self._shift_scale(means, deviations)
-            out = ((rows[:, :n] - shift) / scale).astype(dtype)
+            out = ((dense - shift) / scale).astype(dtype)
+            gaps = np.isnan(dense)
+            if gaps.any():
+                out[gaps] = ((means - shift) / scale)[gaps]
         if n < rows.shape[1]:
             out = np.concatenate([out, rows[:, n:].astype(dtype)], axis=1)
         if not (moments.is_finite and np.isfinite(out).all()):
@@ -194,7 +229,7 @@ class RunningInputs:
         mean, deviation = self.moments.mean, self.moments.deviation
         shift, scale = self._shift_scale(mean, deviation)
         n = len(self.raw.fill)
-        return replace(self.raw, mean=mean[:n], deviation=deviation[:n], shift=shift, scale=scale)
+        return replace(self.raw, fill=mean[:n], mean=mean[:n], deviation=deviation[:n], shift=shift, scale=scale)
 
     def _shift_scale(self, mean: np.ndarray, deviation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         settings, n_numbers = self.raw.settings, len(self.raw.fill)

@@ -4,12 +4,38 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import IO, Any, Self
 
 REDRAW_SECONDS = 0.1
 LINE_SECONDS = 10.0
+PATIENCE = 2.0  # seconds of silence
+
+
+def saying_so(stop: Callable[[], bool], n_rows: int, stream: IO[str] | None = None) -> Callable[[], bool]:
+    """A question whether to stop waiting that says, after some seconds, what is waited for.
+
+    Args:
+        stop: The question.
+        n_rows: Rows that are waited for.
+        stream: Where it is said; None: the standard error stream.
+    """
+    began, has_said = time.monotonic(), False
+
+    def ask() -> bool:
+        nonlocal has_said
+        if not has_said and time.monotonic() - began > PATIENCE:
+            has_said = True
+            file = sys.stderr if stream is None else stream
+            file.write(
+                f"Waiting for the first {n_rows:,} rows, which show what the columns and classes are "
+                "(fewer: --first-rows N). Ctrl-C learns those that are there and ends.\n"
+            )
+            file.flush()
+        return stop()
+
+    return ask
 
 
 class StreamBar:

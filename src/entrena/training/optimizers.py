@@ -262,8 +262,8 @@ def own_decay(choice: Choice, learning_rate: float, n_rows: int) -> float:
     A batch-only optimizer goes down until nothing is left to gain, on its training rows: without a decay, weights that
     separate the classes grow until all probabilities are 0 or 1. Its λ is 1/n, so that it minimises the sum of the
     rows' losses and ½·Σw²; for cross-entropy that is the likeliest network where every weight is N(0, 1) beforehand,
-    and the strength that `LogisticRegression` of scikit-learn has by default. benchmarks/results/batch_decay.md has
-    others.
+    and the strength that `LogisticRegression` of scikit-learn has by default (with two softmax units for two classes
+    its C = 2). benchmarks/results/batch_decay.md has others.
 
     Args:
         choice: The optimizer.
