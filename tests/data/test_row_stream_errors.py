@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import subprocess
 import sys
 import tracemalloc
@@ -158,6 +159,13 @@ def test_json_lines(line, says):
     for more in ("", '{"a": 3.5, "y": "q"}\n' * 60):
         message = refusal(opened(start + line + "\n" + more))
         assert message.startswith("t.csv") and says in message
+
+
+def test_json_lines_of_which_one_has_another_kind():
+    lines = [json.dumps({"a": k / 7, "y": k % 2}) for k in range(1_500)]
+    lines[1_200] = '{"a": 1.5, "y": true}'
+    message = refusal(opened("\n".join(lines) + "\n"))
+    assert "line 1,201 holds a value of another kind than the lines before it" in message
 
 
 # What is no stream of rows

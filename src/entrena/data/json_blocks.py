@@ -99,8 +99,12 @@ class JsonRows(RowBlocks):
             # Each is one for itself; the first that holds something else than its column says so.
             for row in range(records.n_rows):
                 self.table(records.part(row, row + 1), 1)
-        last = records.first_line + records.content.count(b"\n")
-        raise DataError(f"{self.name}: lines {records.first_line:,} to {last:,} cannot be read as JSON lines")
+        # Each can be read, and all together cannot. The stream asks for fewer rows until the last one is the culprit.
+        last = records.first_line + records.content.rstrip(b"\n").count(b"\n")
+        raise DataError(
+            f"{self.name}: line {last:,} holds a value of another kind than the lines before it, as true among numbers: "
+            "write a column's values the same way in all lines"
+        )
 
     def _few(self, records: Records) -> Table | None:
         try:
