@@ -102,8 +102,8 @@ class JsonRows(RowBlocks):
         # Each can be read, and all together cannot. The stream asks for fewer rows until the last one is the culprit.
         last = records.first_line + records.content.rstrip(b"\n").count(b"\n")
         raise DataError(
-            f"{self.name}: line {last:,} holds a value of another kind than the lines before it, as true among numbers: "
-            "write a column's values the same way in all lines"
+            f"{self.name}: line {last:,} holds a value of another kind than the lines before it, as true among "
+            "numbers: write a column's values the same way in all lines"
         )
 
     def _few(self, records: Records) -> Table | None:
