@@ -418,6 +418,9 @@ def check_start(start: Model, recipe: Recipe, network: Network) -> None:
         "embeddings": (str(each.embeddings) for each in (start.network, network)),
         "activation": (str(each.activation) for each in (start.network, network)),
         "output": (each.output for each in (start.network, network)),
+        "transform": (str(each.inputs.transform) for each in (start.recipe, recipe)),
+        "decorrelate": (str(each.inputs.decorrelate) for each in (start.recipe, recipe)),
+        "components": (str(each.inputs.components) for each in (start.recipe, recipe)),
         "center": (str(each.inputs.center).lower() for each in (start.recipe, recipe)),
         "scale": (str(each.inputs.scale) for each in (start.recipe, recipe)),
         "missing": (str(each.inputs.missing) for each in (start.recipe, recipe)),
@@ -447,4 +450,5 @@ def _facts(training: Training, prepared: Prepared) -> Mapping[str, Any]:
         "seed": plan.seed,
         "optimizer_bytes": plan.optimizer_bytes,
         "priors": priors(plan.order, prepared.training.classes),
+        "inputs": prepared.preprocessor.describe_inputs(),
     }

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from entrena.data import Examples, RowStream
-from entrena.data.schema import OF_NO_KNOWN_CLASS
+from entrena.data.schema import OF_NO_KNOWN_CLASS, UNKNOWN_CLASS
 from entrena.diagnosis import Finding, diverged
 from entrena.errors import DataError, shortened
 from entrena.finished_run import Run, save_run
@@ -157,7 +157,8 @@ class Following:
 
     def _after_a_bad_row(self, said: str, directory: RunDirectory | None) -> str:
         """What is wrong with a row, and what to do then."""
-        if OF_NO_KNOWN_CLASS in said and not self.told.classes:
+        is_unknown = OF_NO_KNOWN_CLASS in said or UNKNOWN_CLASS in said
+        if is_unknown and not self.told.classes:
             said += "; labels that come later are named at the start: --classes A,B,… (in Python classes=[…])"
         if directory is None:
             return said

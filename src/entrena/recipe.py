@@ -24,10 +24,12 @@ from entrena.preprocessing import (
     CALIBRATIONS,
     CATEGORIES,
     CENTER,
+    DECORRELATIONS,
     MISSING,
     SCALES,
     TARGET_CODINGS,
     TARGET_SCALES,
+    TRANSFORMS,
     InputSettings,
     TargetSettings,
 )
@@ -44,8 +46,10 @@ REGISTRIES: tuple[Registry, ...] = (
     ORDERS,
     OPTIMIZERS,
     MISSING,
+    TRANSFORMS,
     CENTER,
     SCALES,
+    DECORRELATIONS,
     CATEGORIES,
     ACTIVATIONS,
     OUTPUTS,
@@ -61,7 +65,7 @@ REGISTRIES: tuple[Registry, ...] = (
 REGISTRY_OF = {registry.key: registry for registry in REGISTRIES}
 
 PLANNED = frozenset(
-    """transform decorrelate components augment input_noise mixup label_smoothing normalization batch_statistics
+    """augment input_noise mixup label_smoothing normalization batch_statistics
     residual ema ensemble time_unit warmup final_decay fan_in_scaling depth_scaling layer_rates l1 max_norm""".split()
 )  # names of the design that this version does not have yet
 
@@ -411,6 +415,9 @@ def _contradictions(recipe: Recipe) -> list[Problem]:
     if training.mode == "batch" and training.order != TrainingSettings().order:
         said = f"mode=batch shows all rows in each update, so '{training.order}' changes nothing: leave order out"
         problems.append(Problem("training.order", said))
+    if recipe.inputs.components is not None and recipe.inputs.decorrelate.name == "none":
+        said = "only rotated inputs have components: take decorrelate=pca or decorrelate=whiten, or leave it out"
+        problems.append(Problem("inputs.components", said))
     problems += refused_choices(training, recipe.rate, network.dropout)
     problems += refused_task(training.optimizer, training.loss.name, network.output.name)
     if training.batch_size == 1 and training.mode == "batch":

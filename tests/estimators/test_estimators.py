@@ -18,7 +18,7 @@ from sklearn.preprocessing import MinMaxScaler
 
 from entrena import NetworkClassifier, NetworkRegressor, Recipe, load
 from entrena.errors import DataError, RecipeError
-from entrena.estimators.base import _flat
+from entrena.estimators.base import KEYS, _flat
 from entrena.recipe import keys
 
 QUICK = {"hidden": (16,), "max_epochs": 30}
@@ -30,13 +30,15 @@ def test_parameters_are_the_recipes_keys_with_its_defaults(estimator, kind):
     parameters = dict(inspect.signature(estimator).parameters)
     for name in ("verbose", "callbacks"):
         del parameters[name]
+    parameters = {KEYS.get(name, name): parameter for name, parameter in parameters.items()}
     assert set(parameters) == set(keys()) - NOT_FOR[kind]
     defaults = {name: value for section in Recipe() for name, value in _flat(section)}
     assert {name: parameter.default for name, parameter in parameters.items()} == {
         name: value for name, value in defaults.items() if name in parameters
     }
     documented = inspect.getdoc(estimator).partition("Args:")[2].partition("Attributes:")[0]
-    for name in [*parameters, "verbose", "callbacks"]:
+    names = {key: name for name, key in KEYS.items()}
+    for name in [*(names.get(key, key) for key in parameters), "verbose", "callbacks"]:
         assert f"\n    {name}: " in documented, name
 
 

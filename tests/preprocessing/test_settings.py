@@ -25,8 +25,11 @@ REGISTRIES = [CENTER, SCALES, MISSING, CATEGORIES, TARGET_CODINGS, TARGET_SCALES
 
 def test_defaults():
     assert InputSettings().model_dump(mode="json") == {
+        "transform": "none",
         "center": True,
         "scale": "standard",
+        "decorrelate": "none",
+        "components": None,
         "missing": "indicator",
         "categories": "auto",
     }

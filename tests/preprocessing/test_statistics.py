@@ -97,7 +97,7 @@ def test_several_blocks_give_what_one_gives(generator, monkeypatch):
         ([1, 2], r"sample weights have shape (2,); there must be one for each of the 3 rows"),
         ([1, -2, 1], "the sample weight of row 2 is -2.0; weights must be finite and at least 0"),
         ([1, 2, np.nan], "the sample weight of row 3 is nan; weights must be finite and at least 0"),
-        ([0, 0, 0], "all sample weights are 0; at least one row must count"),
+        ([0, 0, 0], "all sample weights are zero; at least one row must count"),
         (["a", "b", "c"], "sample weights must be numbers"),
     ],
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from entrena.cli.output import LONGEST_NAME, listed
 from entrena.errors import shortened
-from entrena.reporting.wording import count
+from entrena.reporting.wording import count, number
 
 if TYPE_CHECKING:
     from entrena.data import ColumnRole, Schema
@@ -61,6 +61,31 @@ def left_out_columns(schema: Schema) -> list[tuple[str, str]]:
     told = [("left out", _left_out(role)) for role in schema.left_out[:MOST_LEFT_OUT]]
     rest = [role.name for role in schema.left_out[MOST_LEFT_OUT:]]
     return [*told, ("left out", f"{len(rest)} more: {listed(rest)}")] if rest else told
+
+
+def input_facts(told: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Lines on principal components; none where the inputs are not rotated."""
+    return [] if told["components"] is None else component_facts(told) + condition_facts(told)
+
+
+def component_facts(told: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """A line on the principal components that the network gets; none where the inputs are not rotated."""
+    found = told["components"]
+    if found is None:
+        return []
+    whitened = ", whitened" if found["whiten"] else ""
+    share = f"{100 * found['share']:.3g} % of the variance"
+    return [
+        ("inputs", f"{found['components']:,} principal components of {count(found['of'], 'input')}{whitened}: {share}")
+    ]
+
+
+def condition_facts(told: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """A line on the condition numbers of the inputs' covariance; none where they were not computed."""
+    before, after = told["condition_before"], told["condition_after"]
+    if before is None or after is None:
+        return []
+    return [("inputs", f"condition number λmax/λmin {number(before)} before preprocessing, {number(after)} after")]
 
 
 def repeated_facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from entrena.cli.data_facts import data_facts, repeated_facts
+from entrena.cli.data_facts import data_facts, input_facts, repeated_facts
 from entrena.cli.failures import DONE, FAILED, INTERRUPTED, complain
 from entrena.cli.options import (
     RUNS_DIR,
@@ -317,6 +317,7 @@ def describe(run: Run) -> dict[str, Any]:
             {"name": role.name, "role": role.role, "reason": role.reason, "hint": role.hint}
             for role in run.schema.roles
         ],
+        "inputs": run.model.preprocessor.describe_inputs(),
         "validation": run.validation,
         "test": run.test,
         "comparison": run.comparison,
@@ -377,6 +378,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("task", f"{run.task} of {listed(schema.target_names)}{classes} from {count(len(schema.columns), 'column')}"),
         ("rows", ", ".join(used)),
         *repeated_facts(run.data),
+        *input_facts(run.model.preprocessor.describe_inputs()),
         ("network", f"{sizes}{hidden}; {count(network.n_weights, 'weight')}"),
         ("training", f"{recipe.training.optimizer}, {shown}, seed {facts['seed']}"),
         ("end", f"{run.outcome.sentence} ({duration(run.seconds)})"),

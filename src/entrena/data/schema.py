@@ -251,7 +251,8 @@ def class_numbers(
     return np.array([number_of[value] for value in plain], dtype=np.int64)[inverse]
 
 
-OF_NO_KNOWN_CLASS = "which is none of the known classes"  # a stream knows what to do then
+# A stream knows what to do then.
+OF_NO_KNOWN_CLASS, UNKNOWN_CLASS = "which is none of the known classes", "unknown class"
 
 
 def _refuse_class(value: object, classes: tuple[Label, ...], source: str, row: str = "") -> NoReturn:
@@ -264,4 +265,4 @@ def _refuse_class(value: object, classes: tuple[Label, ...], source: str, row: s
         hint = f"; did you mean {near!r}?" if near is not None else ""
         raise DataError(f"{source}, {row} holds {value!r}, {OF_NO_KNOWN_CLASS}: {listed}{more}{hint}")
     hint = did_you_mean(value, texts) if isinstance(value, str) and texts else f"there are {listed}"
-    raise DataError(f"{source}: unknown class {value!r}; {hint}")
+    raise DataError(f"{source}: {UNKNOWN_CLASS} {value!r}; {hint}")

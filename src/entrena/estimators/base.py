@@ -28,6 +28,8 @@ from entrena.training.stopping import ENDED_BADLY, Outcome
 from entrena.training.watching import Watchers, as_watchers
 
 NOT_RECIPE = ("verbose", "callbacks")
+# To scikit-learn whatever has an attribute `transform` is a transformer.
+KEYS = {"input_transform": "transform"}  # parameters that have another name than the recipe's key
 FEW_ROWS = 100  # of a first call of partial_fit that has categories
 
 
@@ -59,7 +61,7 @@ class NetworkEstimator(BaseEstimator):
             values["random_state"] = int(draw(2**31))
         elif values["random_state"] is None:
             values["random_state"] = int(np.random.default_rng().integers(2**31))
-        return Recipe(**values)
+        return Recipe(**{KEYS.get(name, name): value for name, value in values.items()})
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -262,7 +264,8 @@ class NetworkEstimator(BaseEstimator):
     @classmethod
     def _of_model(cls, model: Model) -> Self:
         """A fitted estimator of a model that was read from a file."""
-        plain = {name: value for section in model.recipe for name, value in _flat(section)}
+        names = {key: name for name, key in KEYS.items()}
+        plain = {names.get(key, key): value for section in model.recipe for key, value in _flat(section)}
         known = cls._get_param_names()
         estimator = cls(**{name: value for name, value in plain.items() if name in known})
         estimator._model, estimator.recipe_ = model, model.recipe

@@ -23,8 +23,11 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         output: `auto` or `linear`.
         dropout: Share of the hidden units that is dropped in training.
         initialization: How the first weights are drawn; None: what suits the activation.
+        input_transform: What straightens columns of numbers first: `none`, `log1p`, `quantile` or `clip`.
         center: Whether each column's mean is subtracted.
         scale: How columns are scaled.
+        decorrelate: `none`, `pca` or `whiten`: whether inputs are rotated to their principal components.
+        components: How many components are kept: a number or a share of the variance; None: all.
         missing: What becomes of missing values: `indicator`, `impute` or `refuse`.
         categories: How columns of texts and categories become numbers: `auto`, `one_hot` or `embedding`.
         target_scale: How targets are scaled for training; undone in predictions.
@@ -76,8 +79,11 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         output: Any = "auto",
         initialization: Any = None,
         dropout: float = 0.0,
+        input_transform: Any = "none",
         center: bool = True,
         scale: Any = "standard",
+        decorrelate: Any = "none",
+        components: int | float | None = None,
         missing: Any = "indicator",
         categories: Any = "auto",
         target_scale: Any = "standard",
@@ -109,8 +115,11 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         self.output = output
         self.initialization = initialization
         self.dropout = dropout
+        self.input_transform = input_transform
         self.center = center
         self.scale = scale
+        self.decorrelate = decorrelate
+        self.components = components
         self.missing = missing
         self.categories = categories
         self.target_scale = target_scale

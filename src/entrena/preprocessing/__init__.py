@@ -5,25 +5,38 @@ float64, on the host, weighted as the training is, and applied unchanged to ever
 column, knows no files, and never writes to the arrays it is given.
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from entrena.preprocessing.calibration import CALIBRATIONS, fit_temperature
 from entrena.preprocessing.categories import CATEGORIES
+from entrena.preprocessing.decorrelation import DECORRELATIONS
 from entrena.preprocessing.missing import MISSING
 from entrena.preprocessing.preprocessor import Preprocessor
 from entrena.preprocessing.running import RunningInputs, RunningMoments, RunningTargets
 from entrena.preprocessing.scaling import CENTER, SCALES
 from entrena.preprocessing.settings import InputSettings, TargetSettings
 from entrena.preprocessing.targets import TARGET_CODINGS, TARGET_SCALES, TargetCoder, class_weights
+from entrena.preprocessing.transforms import TRANSFORMS
+
+if TYPE_CHECKING:
+    from entrena.preprocessing.transformers import PrincipalComponents as PrincipalComponents
 
 __all__ = [
     "CALIBRATIONS",
     "CATEGORIES",
     "CENTER",
+    "DECORRELATIONS",
     "MISSING",
     "SCALES",
     "TARGET_CODINGS",
     "TARGET_SCALES",
+    "TRANSFORMS",
     "InputSettings",
     "Preprocessor",
+    "PrincipalComponents",
     "RunningInputs",
     "RunningMoments",
     "RunningTargets",
@@ -32,3 +45,10 @@ __all__ = [
     "class_weights",
     "fit_temperature",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "PrincipalComponents":
+        raise AttributeError(f"module 'entrena.preprocessing' has no attribute '{name}'")
+    # scikit-learn takes half a second to import, which the command line does not need.
+    return getattr(import_module("entrena.preprocessing.transformers"), name)

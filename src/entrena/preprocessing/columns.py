@@ -12,6 +12,7 @@ from entrena.data.table import Column, Table, as_numbers, as_texts
 from entrena.preprocessing.categories import Levels
 from entrena.preprocessing.dates import PARTS, as_moments, date_parts
 from entrena.preprocessing.encoding import Encoding
+from entrena.preprocessing.transforms import Transform
 
 # The words of texts that are truth values, in lower case.
 TRUE_WORDS = frozenset("true t yes y on 1 sí si ja oui sim".split())
@@ -103,6 +104,7 @@ class NumberBlocks:
         has_gaps: Whether gaps are to be looked for.
         matrix: The array whose columns the series are, all or some, or None.
         picked: Which columns of it; None: all.
+        transforms: [numbers] what becomes of each once its gaps are filled, None for those that stay; or None: all do.
     """
 
     table: Table
@@ -112,6 +114,7 @@ class NumberBlocks:
     has_gaps: bool = True
     matrix: np.ndarray | None = None
     picked: np.ndarray | None = None
+    transforms: tuple[Transform | None, ...] | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -122,12 +125,27 @@ class NumberBlocks:
         """These numbers with other values in the gaps."""
         return replace(self, fill=fill, has_gaps=has_gaps)
 
+    def transformed(self, transforms: tuple[Transform | None, ...] | None) -> NumberBlocks:
+        """These numbers with transforms."""
+        return replace(self, transforms=transforms)
+
     def block(self, start: int, stop: int) -> np.ndarray:
-        """[rows, numbers] in float64, gaps filled; it may be a part of the user's array.
+        """[rows, numbers] in float64, gaps filled, transformed; it may be a part of the user's array.
 
         Raises:
             DataError: A number is infinite; the message names the row.
         """
+        block = self._filled(start, stop)
+        if self.transforms is None:
+            return block
+        return np.column_stack(
+            [
+                block[:, j] if transform is None else transform(block[:, j])
+                for j, transform in enumerate(self.transforms)
+            ]
+        )
+
+    def _filled(self, start: int, stop: int) -> np.ndarray:
         block = self._raw(start, stop)
         if not self.has_gaps or np.isfinite(block).all():
             return block
@@ -139,6 +157,11 @@ class NumberBlocks:
 
     def column(self, j: int, start: int, stop: int) -> np.ndarray:
         """[rows] one of the numbers in float64, as `block` has it."""
+        values = self._filled_column(j, start, stop)
+        transform = None if self.transforms is None else self.transforms[j]
+        return values if transform is None else transform(values)
+
+    def _filled_column(self, j: int, start: int, stop: int) -> np.ndarray:
         values = self.series[j].piece(start, stop).astype(np.float64, copy=False)
         if not self.has_gaps or np.isfinite(values).all():
             return values

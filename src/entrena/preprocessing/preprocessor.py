@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -15,11 +15,15 @@ from entrena.data.table import Table, as_texts
 from entrena.errors import DataError, shortened
 from entrena.preprocessing.categories import fit_levels, form_of, one_hot_means, one_hot_rows
 from entrena.preprocessing.columns import gaps_of, level_numbers, number_blocks, truths
+from entrena.preprocessing.condition import MOST_COLUMNS, condition_number, sample
 from entrena.preprocessing.dates import PARTS
+from entrena.preprocessing.decorrelation import Rotation, fit_rotation
 from entrena.preprocessing.encoding import Encoding, encodings_from_arrays, encodings_to_arrays
+from entrena.preprocessing.number_statistics import fit_numbers, needs_quartiles, statistics_of, transforms_of
+from entrena.preprocessing.principal_components import Rows
 from entrena.preprocessing.scaling import SCALES
 from entrena.preprocessing.settings import InputSettings
-from entrena.preprocessing.statistics import check_weights, in_pieces, moments, pieces
+from entrena.preprocessing.statistics import check_weights, in_pieces, pieces
 from entrena.preprocessing.summaries import check_gaps, summarize
 
 # Beyond this, the difference of two finite numbers may be infinite.
@@ -28,20 +32,25 @@ _LARGE = np.finfo(np.float64).max / 4
 
 @dataclass(frozen=True, eq=False)
 class Preprocessor:
-    """From columns to the network's inputs: gaps filled, numbers shifted and scaled, categories coded.
+    """From columns to the network's inputs: gaps filled, numbers transformed, shifted and scaled, categories coded.
 
-    The inputs stand in this order: numbers (truth values and the parts of dates among them) as x′ = (x − shift)/scale;
-    for columns that had gaps in training, whether there is one; one-hot levels; last the level numbers of embedded
-    categories, 0 for a level that was not seen. Each group is in the order of the columns.
+    Before a rotation the inputs stand in this order: numbers (truth values and the parts of dates among them) as
+    x′ = (x − shift)/scale; for columns that had gaps in training, whether there is one; one-hot levels; last the level
+    numbers of embedded categories, 0 for a level that was not seen. Each group is in the order of the columns. A
+    rotation puts components in the place of all but the last group.
 
     Attributes:
         settings: What was chosen.
         encodings: [columns] what becomes of each.
         fill: [numbers] their medians, for gaps.
-        mean: [numbers] their means in the training rows, gaps filled.
-        deviation: [numbers] their standard deviations.
-        shift: [n_dense] float64.
-        scale: [n_dense] float64, above 0; 1 for all but numbers.
+        mean: [numbers] their means in the training rows, gaps filled, transformed.
+        deviation: [numbers] their standard deviations, likewise.
+        shift: [n_straight] float64.
+        scale: [n_straight] float64, above 0; 1 for all but numbers.
+        parameters: [numbers, ?] what the transform knows of each; NaN in rows of those that are not transformed.
+        rotation: What makes components of all of these, or None.
+        conditions: κ of the covariance of the inputs before (numbers as they were, gaps filled) and after; None where
+            it was not computed.
         constant: Where no column varies in the training rows: the value of the one input that there is; else None.
     """
 
@@ -52,6 +61,9 @@ class Preprocessor:
     deviation: np.ndarray
     shift: np.ndarray
     scale: np.ndarray
+    parameters: np.ndarray
+    rotation: Rotation | None = None
+    conditions: tuple[float | None, float | None] = (None, None)
     constant: float | None = None
 
     @classmethod
@@ -87,8 +99,10 @@ class Preprocessor:
         encodings = [encoding for encoding, _ in fitted]
         numbers = number_blocks(table, encodings)
         found = summarize(numbers, weights, refuse=refuse)
-        numbers = numbers.filled(found.median, has_gaps=bool(found.missing.any()))
-        statistics = moments(numbers.block, table.n_rows, found.low, found.high, weights)
+        parameters = fit_numbers(numbers, encodings, settings.transform, weights)
+        transforms = transforms_of(settings.transform, parameters)
+        numbers = numbers.filled(found.median, has_gaps=bool(found.missing.any())).transformed(transforms)
+        statistics = statistics_of(numbers, found, weights, quartiles=needs_quartiles(settings.scale))
         entry = SCALES[settings.scale.name]
         assert entry.function is not None
         shift, scale = entry.function(statistics, settings.center)
@@ -106,7 +120,17 @@ class Preprocessor:
             constant = float(statistics.mean[0]) if len(shift) else 0.0
             all_shift, all_scale = (shift[:1], scale[:1]) if len(shift) else (np.zeros(1), np.ones(1))
         of_numbers = found.median[varies], statistics.mean[varies], statistics.deviation[varies]
-        return cls(settings, tuple(encodings), *of_numbers, all_shift, all_scale, constant)
+        own = settings, tuple(encodings), *of_numbers, all_shift, all_scale, parameters[varies]
+        straight = cls(*own, constant=constant)
+        if constant is not None or not len(all_shift):
+            return straight
+        if weights is not None and not weights.all():  # rows of weight 0 may hold anything
+            table, weights = table.take(np.flatnonzero(weights)), weights[weights > 0]
+        done = straight
+        if settings.decorrelate.name != "none":
+            rows = straight.dense_rows(table, weights)
+            done = replace(straight, rotation=fit_rotation(rows, settings.decorrelate, settings.components))
+        return replace(done, conditions=done.condition_numbers(table))
 
     @property
     def n_columns(self) -> int:
@@ -114,16 +138,24 @@ class Preprocessor:
         return len(self.encodings)
 
     @property
+    def n_straight(self) -> int:
+        """The number of inputs that are numbers before a rotation."""
+        return len(self.shift)
+
+    @property
     def n_dense(self) -> int:
         """The number of inputs that are numbers; level numbers of embedded categories follow."""
-        return len(self.shift)
+        return self.n_straight if self.rotation is None else self.rotation.n
 
     @cached_property
     def is_plain(self) -> bool:
         """Whether each column is one input, a number, so that [rows, columns] numbers without gaps are easy."""
         plain = (each.role in ("number", "boolean") and each.parts == ("",) for each in self.encodings)
         is_small = max(np.abs(self.shift).max(initial=0), self.scale.max(initial=0)) <= _LARGE
-        return self.constant is None and all(plain) and len(self.encodings) == self.n_features and is_small
+        is_straight = self.rotation is None and self.settings.transform.name == "none"
+        return (
+            self.constant is None and is_straight and all(plain) and len(self.encodings) == self.n_features and is_small
+        )
 
     @cached_property
     def n_levels(self) -> tuple[int, ...]:
@@ -137,12 +169,14 @@ class Preprocessor:
 
     @cached_property
     def feature_names(self) -> tuple[str, ...]:
-        """Names of the inputs: `age`, `sold (month)`, `age (missing)`, `job=clerk`, `town`."""
+        """Names of the inputs: `age`, `sold (month)`, `age (missing)`, `job=clerk`, `town`; `component 1`."""
         if self.constant is not None:
             return (next((each.name for each in self.encodings if each.role != "category"), self.encodings[0].name),)
         names = [name for encoding in self.encodings for name in encoding.number_names()]
         names += [encoding.gap_name() for encoding in self.encodings if encoding.indicator]
         names += [name for each in self.encodings if each.form == "one_hot" for name in each.one_hot_names()]
+        if self.rotation is not None:
+            names = [f"component {k + 1}" for k in range(self.rotation.n)]
         return (*names, *(encoding.name for encoding in self.encodings if encoding.form == "embedding"))
 
     def transform(
@@ -172,14 +206,58 @@ class Preprocessor:
         def write(start: int, stop: int) -> None:
             piece = out[start:stop]
             # Too large for the result's type is found and told below.
-            with np.errstate(over="ignore"):
-                for writer in writers:
-                    writer(start, stop, piece)
+            with np.errstate(over="ignore", invalid="ignore"):
+                if self.rotation is None:
+                    for writer in writers:
+                        writer(start, stop, piece)
+                else:
+                    straight = self._straight(writers, start, stop, out.dtype)
+                    piece[:, : self.n_dense] = self.rotation.apply(straight[:, : self.n_straight])
+                    piece[:, self.n_dense :] = straight[:, self.n_straight :]
             self._check_range(piece, start, table, keep_gaps=keep_gaps)
 
         for _ in in_pieces(write, pieces(table.n_rows, self.n_features)):
             pass
         return out
+
+    def condition_numbers(self, table: Table) -> tuple[float | None, float | None]:
+        """κ before and after, of the training rows or a sample of them: a table of these columns, in their order."""
+        if self.n_straight > MOST_COLUMNS:
+            return None, None
+        table = table.take(sample(table.n_rows))
+        n, after = len(self.fill), self._straight(self._writers(table, self.fill), 0, table.n_rows, np.dtype(float))
+        after = after[:, : self.n_straight]
+        numbers = number_blocks(table, self.encodings).filled(self.fill, has_gaps=True).block(0, table.n_rows)
+        before = np.concatenate([numbers, after[:, n:]], axis=1)
+        after = after if self.rotation is None else self.rotation.apply(after)
+        return condition_number(before), condition_number(after)
+
+    def dense_rows(self, table: Table, weights: np.ndarray | None) -> Rows:
+        """The training rows as inputs before a rotation, block by block.
+
+        Args:
+            table: A table of these columns only, in their order.
+            weights: [rows] above 0, or None.
+        """
+        is_narrow = table.matrix is not None and table.matrix.dtype == np.float32
+        dtype, n, d = np.dtype(np.float32 if is_narrow else np.float64), table.n_rows, self.n_straight
+
+        def read() -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+            writers = self._writers(table, self.fill)
+            for start, stop in pieces(n, d):
+                block = self._straight(writers, start, stop, dtype)[:, :d]
+                yield block, None if weights is None else weights[start:stop]
+
+        if self.settings.center and SCALES[self.settings.scale.name].details.get("shifts_by_mean"):
+            return Rows.centred_already(read, d, n, float(n if weights is None else weights.sum()), dtype)
+        return Rows.look(read)
+
+    def _straight(self, writers: list[Writer], start: int, stop: int, dtype: np.dtype) -> np.ndarray:
+        """[rows, inputs before a rotation] of some rows, embedded levels last."""
+        block = np.empty((stop - start, self.n_straight + len(self.n_levels)), dtype)
+        for writer in writers:
+            writer(start, stop, block)
+        return block
 
     def _columns_of(self, inputs: Table) -> Table:
         names = [encoding.name for encoding in self.encodings]
@@ -229,6 +307,7 @@ class Preprocessor:
         """x′ = (x − shift)/scale."""
         n = len(fill)
         numbers = number_blocks(table, self.encodings).filled(fill, has_gaps=True)
+        numbers = numbers.transformed(transforms_of(self.settings.transform, self.parameters))
         shift, scale = self.shift[:n], self.scale[:n]
         # Halving both sides leaves the quotient and keeps the difference in range.
         half = np.float64(0.5 if max(np.abs(shift).max(), scale.max()) > _LARGE else 1.0)
@@ -249,7 +328,7 @@ class Preprocessor:
                 columns[j] = values
             piece[:, :n] = columns.T
 
-        return write_columns if numbers.matrix is None else write_array
+        return write_columns if numbers.matrix is None or numbers.transforms is not None else write_array
 
     def _check_range(self, piece: np.ndarray, start: int, table: Table, *, keep_gaps: bool) -> None:
         finite = np.isfinite(piece)
@@ -300,14 +379,29 @@ class Preprocessor:
             at += len(encoding.parts)
         return told
 
+    def describe_inputs(self) -> dict[str, Any]:
+        """The inputs together, in plain values.
+
+        Returns:
+            `inputs` (how many there are before a rotation), `condition_before` and `condition_after` (κ, or None), and
+            `components`: as `Rotation.describe` has them, or None where nothing is rotated.
+        """
+        before, after = self.conditions
+        components = None if self.rotation is None else self.rotation.describe()
+        told = {"inputs": self.n_straight, "condition_before": before, "condition_after": after}
+        return told | {"components": components}
+
     def to_plain(self) -> dict[str, Any]:
         """What is no array, for JSON."""
-        return {"settings": self.settings.model_dump(mode="json"), "constant": self.constant}
+        rotation = None if self.rotation is None else self.rotation.to_plain()
+        plain = {"settings": self.settings.model_dump(mode="json"), "constant": self.constant, "rotation": rotation}
+        return plain | {"conditions": list(self.conditions)}
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """The arrays; `from_parts` gives the preprocessor back."""
-        own = {name: getattr(self, name) for name in ("fill", "mean", "deviation", "shift", "scale")}
-        return own | encodings_to_arrays(self.encodings)
+        own = {name: getattr(self, name) for name in ("fill", "mean", "deviation", "shift", "scale", "parameters")}
+        rotation = {} if self.rotation is None else self.rotation.to_arrays()
+        return own | rotation | encodings_to_arrays(self.encodings)
 
     @classmethod
     def from_parts(cls, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Preprocessor:
@@ -325,8 +419,18 @@ class Preprocessor:
         for name, n in shapes.items():
             if arrays[name].shape != (n,):
                 raise ValueError(f"preprocessor.{name} has shape {arrays[name].shape}, not ({n},)")
-        own = {name: arrays[name] for name in shapes}
-        return cls(settings, encodings, **own, constant=None if constant is None else float(constant))
+        parameters = arrays["parameters"]
+        if parameters.ndim != 2 or len(parameters) != n_numbers:
+            raise ValueError(f"preprocessor.parameters has shape {parameters.shape}, and there are {n_numbers} numbers")
+        rotation = None
+        if plain["rotation"] is not None:
+            whiten = settings.decorrelate.name == "whiten"
+            rotation = Rotation.of_parts(plain["rotation"], arrays, n_dense, whiten=whiten)
+        before, after = (None if each is None else float(each) for each in plain["conditions"])
+        value = None if constant is None else float(constant)
+        fill, mean, deviation, shift, scale = (arrays[name] for name in shapes)
+        own = fill, mean, deviation, shift, scale, parameters
+        return cls(settings, encodings, *own, rotation, (before, after), value)
 
 
 # Called with the first row, the one after the last, and [rows, n_features] to write to.

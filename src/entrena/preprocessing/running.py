@@ -21,6 +21,7 @@ from entrena.preprocessing.scaling import one_where_zero
 from entrena.preprocessing.settings import InputSettings
 from entrena.preprocessing.targets import TargetCoder
 
+RUNNING_TRANSFORMS = ("none", "log1p")
 RUNNING_SCALES = ("standard", "none")  # other scales need all rows before the first
 
 
@@ -165,7 +166,7 @@ class RunningInputs:
         Raises:
             RecipeError: The scale needs all rows before the first.
         """
-        check_running_scale("inputs.scale", settings.scale.name)
+        check_running(settings)
         n = first.n_dense
         raw = replace(first, settings=settings, shift=np.zeros(n), scale=np.ones(n))
         return cls(raw, RunningMoments.none(n))
@@ -322,6 +323,18 @@ class RunningTargets:
             return coded, self.coder.shift[None], self.coder.scale[None], self
         shift, scale = (np.broadcast_to(each, coded.shape) for each in (self.coder.shift, self.coder.scale))
         return coded, shift, scale, self
+
+
+def check_running(settings: InputSettings) -> None:
+    """Raises a RecipeError for what needs all rows before the first."""
+    check_running_scale("inputs.scale", settings.scale.name)
+    for key, choice, running in (
+        ("inputs.transform", settings.transform, RUNNING_TRANSFORMS),
+        ("inputs.decorrelate", settings.decorrelate, ("none",)),
+    ):
+        if choice.name not in running:
+            said = f"'{choice.name}' needs all rows before the first: learn it from the first rows with --warm-rows"
+            raise RecipeError([Problem(key, said)])
 
 
 def check_running_scale(key: str, name: str) -> None:

@@ -32,6 +32,12 @@ def min_max(statistics: ColumnStatistics, center: bool) -> tuple[np.ndarray, np.
     return statistics.low, np.where(statistics.deviation == 0, 1.0, doubled)
 
 
+def robust(statistics: ColumnStatistics, center: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Shift by the median (if centred), scale by the width of the middle half."""
+    shift = statistics.median if center else np.zeros_like(statistics.median)
+    return shift, one_where_zero(statistics.spread)
+
+
 def unscaled(statistics: ColumnStatistics, center: bool) -> tuple[np.ndarray, np.ndarray]:
     """Shift by the mean (if centred), scale 1."""
     return _shift(statistics, center), np.ones_like(statistics.mean)
@@ -58,6 +64,7 @@ SCALES = Registry(
             standard,
             source=EFFICIENT_BACKPROP,
             other_names=("StandardScaler", "standard_scaler", "zscore", "z-score", "z_score", "standardize", "std"),
+            details={"shifts_by_mean": True},
             lesson="scaling",
         ),
         Entry(
@@ -71,12 +78,24 @@ SCALES = Registry(
             lesson="scaling",
         ),
         Entry(
+            "robust",
+            "x′ = (x − median)/(q₇₅ − q₂₅)",
+            "Median and width of the middle half in place of mean and deviation, so that outliers move neither. Where "
+            "half of the values are equal, half of the range is the width.",
+            robust,
+            source="Huber & Ronchetti, Robust Statistics, 2009, chapter 5",
+            other_names=("RobustScaler", "robust_scale", "iqr", "median"),
+            details={"needs_quartiles": True},
+            lesson="scaling",
+        ),
+        Entry(
             "none",
             "x′ = x − μ; without center x",
             "Columns keep their spread: for inputs that share a unit, such as pixels.",
             unscaled,
             source=EFFICIENT_BACKPROP,
             other_names=("passthrough", "identity", "off", "raw"),
+            details={"shifts_by_mean": True},
             lesson="scaling",
         ),
     ),

@@ -12,10 +12,33 @@ from pydantic_core import PydanticCustomError
 
 from entrena.preprocessing.calibration import CALIBRATIONS
 from entrena.preprocessing.categories import CATEGORIES
+from entrena.preprocessing.decorrelation import DECORRELATIONS
 from entrena.preprocessing.missing import MISSING
+from entrena.preprocessing.principal_components import Wanted
 from entrena.preprocessing.scaling import SCALES
 from entrena.preprocessing.targets import TARGET_CODINGS, TARGET_SCALES
+from entrena.preprocessing.transforms import TRANSFORMS
 from entrena.registry import Choice, ChosenFrom
+
+
+def _check_components(value: object) -> object:
+    """None, a whole number from 1 on, or a share of the variance between 0 and 1."""
+    try:
+        wanted = Wanted.of(value)
+    except ValueError as error:
+        raise PydanticCustomError("components", "{message}", {"message": str(error)}) from None
+    return wanted.share if wanted.number is None else wanted.number
+
+
+_COMPONENTS_SCHEMA: dict[str, Any] = {
+    "anyOf": [
+        {"type": "null"},
+        {"type": "integer", "minimum": 1},
+        {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+    ]
+}
+
+ComponentCount = Annotated[Any, BeforeValidator(_check_components), WithJsonSchema(_COMPONENTS_SCHEMA)]
 
 
 class InputSettings(BaseModel):
@@ -23,9 +46,20 @@ class InputSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_mode_override="serialization")
 
+    transform: Annotated[Choice, ChosenFrom(TRANSFORMS)] = Field(
+        Choice("none"), description="What straightens each column of numbers first: for skew and outliers."
+    )
     center: bool = Field(True, description="Shift each input column to mean 0 (min_max: to the middle of its range).")
     scale: Annotated[Choice, ChosenFrom(SCALES)] = Field(
         Choice("standard"), description="How each input column gets a comparable spread."
+    )
+    decorrelate: Annotated[Choice, ChosenFrom(DECORRELATIONS)] = Field(
+        Choice("none"), description="Whether inputs are rotated to their principal components, and whitened."
+    )
+    components: ComponentCount = Field(
+        None,
+        description="How many principal components are kept: a number, or a share of the variance such as 0.9; none: "
+        "all that are not rounding.",
     )
     missing: Annotated[Choice, ChosenFrom(MISSING)] = Field(
         Choice("indicator"), description="What stands for a missing value."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from typing import TypeVar
@@ -40,12 +40,16 @@ class ColumnStatistics:
         high: [columns] greatest values.
         mean: [columns] means; of a constant column exactly its value.
         deviation: [columns] standard deviations (divisor: the sum of the weights); of a constant column exactly 0.
+        median: [columns] medians, where a scale asks for them; else empty.
+        spread: [columns] the width of the middle half, or where that is 0 half of the range; else empty.
     """
 
     low: np.ndarray
     high: np.ndarray
     mean: np.ndarray
     deviation: np.ndarray
+    median: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    spread: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
 
 def column_statistics(values: np.ndarray, weights: np.ndarray | None = None) -> ColumnStatistics:
@@ -157,7 +161,7 @@ def check_weights(weights: np.ndarray | None, n_rows: int) -> np.ndarray | None:
         row = int(wrong.argmax())
         raise DataError(f"the sample weight of row {row + 1} is {weights[row]}; weights must be finite and at least 0")
     if not weights.any():
-        raise DataError("all sample weights are 0; at least one row must count")
+        raise DataError("all sample weights are zero; at least one row must count")
     # Only ratios matter; so the sum of large weights stays in range. A weight above 0 stays above 0: its row is there.
     scaled = weights * power_of_two_below(weights.max())
     return np.where(weights > 0, np.maximum(scaled, np.finfo(np.float64).smallest_subnormal), 0.0)

@@ -1,0 +1,186 @@
+"""Preprocessing as scikit-learn has it: transformers for pipelines of one's own.
+
+A recipe has all of this already (`decorrelate`, `components`); these are for those who want a single step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from entrena.data.values import Place
+from entrena.errors import DataError, UsageError
+from entrena.preprocessing.principal_components import (
+    METHODS,
+    Components,
+    Rows,
+    Wanted,
+    find_components,
+)
+from entrena.preprocessing.statistics import check_weights, pieces
+
+BATCH_ROWS = 65_536  # of a file, at once
+
+
+class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """The directions in which rows vary most, and rows in terms of them.
+
+    Args:
+        n_components: How many are kept: a number, a share of the variance (0.9: as many as hold 90 %), or None: all
+            whose variance is more than rounding.
+        method: `auto`, `eigen`, `svd`, `randomized` or `incremental`: equal up to rounding.
+        whiten: Whether each component is divided by its deviation, so that the covariance is the identity.
+        random_state: The seed of `randomized`.
+
+    Attributes:
+        components_: [kept, columns] directions of length 1; the entry of each that is greatest in size is positive.
+        explained_variance_: [kept] variances of the rows along them, the greatest first; the divisor is n − 1, the sum
+            of the weights less 1.
+        explained_variance_ratio_: [kept] their shares of the whole variance.
+        mean_: [columns].
+        n_components_: How many are kept.
+        method_: How they were found.
+        n_features_in_: Columns of X.
+        n_samples_: Rows of weight above 0.
+
+    Raises:
+        DataError: A value is missing, infinite or no number; the message names column and row.
+        UsageError: More components than columns.
+
+    Source: Hotelling, Journal of Educational Psychology 24 (1933).
+
+    >>> X = np.array([[0.0, 0.0], [1.0, 2.0], [2.0, 4.0]])
+    >>> PrincipalComponents().fit(X).explained_variance_.round(12).tolist()
+    [5.0]
+    """
+
+    def __init__(
+        self,
+        n_components: int | float | None = None,
+        *,
+        method: str = "auto",
+        whiten: bool = False,
+        random_state: int = 0,
+    ) -> None:
+        self.n_components = n_components
+        self.method = method
+        self.whiten = whiten
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Finds the components.
+
+        Args:
+            X: [rows, columns] numbers; or the path of a Parquet file of numbers, of which some rows are in memory at a
+                time (`incremental`).
+            y: Not looked at.
+            sample_weight: [rows] weights; 0: as if absent.
+        """
+        wanted = Wanted.of(self.n_components)
+        METHODS.choose(self.method)
+        if isinstance(X, str | Path):
+            if sample_weight is not None:
+                raise UsageError("sample_weight: a file's rows have none; hand in arrays")
+            self._fit_file(Path(X), wanted)
+            return self
+        X = self._numbers(X, reset=True)
+        checked = check_weights(sample_weight, len(X))
+        weights = None if checked is None else np.asarray(sample_weight, np.float64)  # 2 is two rows, not a ratio
+
+        def read() -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+            for start, stop in pieces(*X.shape):
+                yield X[start:stop], None if weights is None else weights[start:stop]
+
+        self._keep(find_components(Rows.look(read), wanted, self.method, seed=self.random_state))
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Rows in terms of the components, [rows, kept]."""
+        check_is_fitted(self)
+        X = self._numbers(X, reset=False)
+        directions = self.components_.T
+        if self.whiten:
+            directions = directions / np.sqrt(np.where(self.explained_variance_ > 0, self.explained_variance_, 1.0))
+        mean, turned = self.mean_.astype(X.dtype), directions.astype(X.dtype)
+        out = np.empty((len(X), self.n_components_), X.dtype)
+        for start, stop in pieces(*X.shape):
+            np.matmul(X[start:stop] - mean, turned, out=out[start:stop])
+        return out
+
+    def inverse_transform(self, Z: Any) -> np.ndarray:
+        """Rows in terms of the columns, [rows, columns]: those that were transformed, if all components were kept."""
+        check_is_fitted(self)
+        Z = np.asarray(Z)
+        directions = self.components_
+        if self.whiten:
+            directions = directions * np.sqrt(self.explained_variance_)[:, None]
+        return (Z @ directions + self.mean_).astype(Z.dtype if Z.dtype.kind == "f" else np.float64, copy=False)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.n_components_
+
+    def _keep(self, found: Components) -> None:
+        self.components_, self.mean_ = found.directions, found.mean
+        self.explained_variance_, self.explained_variance_ratio_ = found.variances, found.shares
+        self.n_components_, self.n_samples_, self.method_ = found.n, found.n_rows, found.method
+
+    def _numbers(self, X: Any, *, reset: bool) -> np.ndarray:
+        """X as finite floats."""
+        X = validate_data(
+            self, X, reset=reset, dtype=[np.float64, np.float32], ensure_all_finite=False, ensure_min_samples=1
+        )
+        names = getattr(self, "feature_names_in_", None)
+        check_finite(X, "X", [f"x{k}" for k in range(X.shape[1])] if names is None else list(names), 0)
+        return X
+
+    def _fit_file(self, path: Path, wanted: Wanted) -> None:
+        """Reads a Parquet file some rows at a time, twice."""
+        import polars as pl
+
+        if self.method not in ("auto", "incremental"):
+            raise UsageError(f"method = {self.method} needs all rows in memory: for a file take incremental")
+        if not path.is_file():
+            raise UsageError(f"there is no file {path}")
+        try:
+            schema = pl.scan_parquet(path).collect_schema()
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise DataError(f"{path.name} cannot be read as Parquet ({str(error).splitlines()[0]})") from None
+        texts = [name for name, kind in schema.items() if not (kind.is_numeric() or kind == pl.Boolean())]
+        if texts:
+            raise DataError(f"{path.name}: column '{texts[0]}' holds {schema[texts[0]]} and no numbers: leave it out")
+        names = list(schema)
+        kind = pl.Float32() if all(each == pl.Float32() for each in schema.values()) else pl.Float64()
+
+        def read() -> Iterator[tuple[np.ndarray, None]]:
+            first = 0
+            for batch in pl.scan_parquet(path).cast(kind).collect_batches(chunk_size=BATCH_ROWS):
+                block = batch.to_numpy()
+                check_finite(block, path.name, names, first)
+                first += len(block)
+                yield block, None
+
+        self._keep(find_components(Rows.look(read), wanted, "incremental", seed=self.random_state))
+        self.n_features_in_, self.feature_names_in_ = len(names), np.asarray(names, object)
+
+
+def check_finite(X: np.ndarray, source: str, names: list[str], first_row: int) -> None:
+    """Raises a DataError for a gap or an infinity, with its column and row, counted from 1."""
+    for start, stop in pieces(*X.shape):  # no mask of the data's size
+        finite = np.isfinite(X[start:stop])
+        if not finite.all():
+            break
+    else:
+        return
+    row, column = (int(at) for at in np.argwhere(~finite)[0])
+    row += start
+    place = Place(source, first_row=first_row + 1)
+    if np.isnan(X[row, column]):
+        said = f"has a missing value (NaN) in {place.row(row)}; fill it in, or leave out the row or the column"
+        place.refuse(f"{place.column(names[column])} {said}")
+    place.refuse_infinite(names[column], X[row, column], row)

@@ -1,0 +1,172 @@
+"""Inputs that are rotated to their principal components, in the preprocessor and in a trained model."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.datasets import load_wine
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from entrena import NetworkClassifier, NetworkRegressor, load, train
+from entrena.data import Table, read
+from entrena.data.roles import ColumnRole
+from entrena.data.values import Place
+from entrena.errors import RecipeError
+from entrena.preprocessing import InputSettings, Preprocessor
+from entrena.preprocessing.condition import condition_number
+from entrena.recipe import Recipe
+from entrena.stream_run import train_stream
+
+
+def fitted(values: np.ndarray, weights: np.ndarray | None = None, **settings) -> tuple[Preprocessor, Table]:
+    names = [f"x{j}" for j in range(values.shape[1])]
+    table = Table.of_array(values, names, Place("array"))
+    return Preprocessor.fit(
+        table, [ColumnRole(each, "number") for each in names], InputSettings(**settings), weights
+    ), table
+
+
+@pytest.mark.parametrize("method", ["auto", "eigen", "svd", "randomized"])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-10), (np.float32, 1e-5)])
+def test_it_is_scikit_learns_pipeline(method, dtype, tolerance):
+    X = load_wine().data.astype(dtype)
+    theirs = make_pipeline(StandardScaler(), PCA(5, svd_solver="full")).fit_transform(X.astype(np.float64))
+    ours, table = fitted(X, decorrelate={"name": "pca", "method": method}, components=5)
+    np.testing.assert_allclose(ours.transform(table, dtype), theirs, atol=20 * tolerance)
+    whitened, _ = fitted(X, decorrelate={"name": "whiten", "method": method}, components=5)
+    np.testing.assert_allclose(
+        whitened.transform(table, dtype), theirs / theirs.std(axis=0, ddof=1), atol=20 * tolerance
+    )
+
+
+def test_whitened_training_rows_have_the_identity_as_covariance():
+    X = load_wine().data
+    ours, table = fitted(X, decorrelate="whiten")
+    out = ours.transform(table, np.float64)
+    np.testing.assert_allclose(np.cov(out.T), np.eye(13), atol=1e-10)
+    assert ours.conditions[1] == pytest.approx(1, abs=1e-9)
+    eigenvalues = np.linalg.eigvalsh(np.cov(X.T))
+    assert ours.conditions[0] == pytest.approx(eigenvalues[-1] / eigenvalues[0], rel=1e-6)
+    scaled, _ = fitted(X)
+    eigenvalues = np.linalg.eigvalsh(np.corrcoef(X.T))
+    assert scaled.conditions[1] == pytest.approx(eigenvalues[-1] / eigenvalues[0], rel=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["constant", "collinear", "few rows"])
+def test_columns_that_add_nothing_are_left_out(kind):
+    X = np.random.default_rng(0).normal(size=(8 if kind == "few rows" else 60, 10))
+    if kind == "constant":
+        X[:, 4] = 2.0
+    if kind == "collinear":
+        X[:, 4] = X[:, 2] - 3 * X[:, 7] + 1
+    ours, table = fitted(X, decorrelate="pca")
+    out = ours.transform(table, np.float64)
+    assert out.shape[1] == ours.n_features == (7 if kind == "few rows" else 9)
+    scaled = (X - X.mean(axis=0)) / np.where(X.std(axis=0) > 0, X.std(axis=0), 1)
+    assert np.var(out, axis=0).sum() == pytest.approx(np.var(scaled, axis=0).sum(), rel=1e-10)
+    straight = ours.rotation.undo(out)
+    np.testing.assert_allclose(straight, scaled[:, X.std(axis=0) > 0], atol=1e-10)
+
+
+def test_weights_are_those_of_the_training():
+    X = load_wine().data
+    counts = np.random.default_rng(0).integers(0, 3, len(X)).astype(float)
+    weighted, table = fitted(X, counts, decorrelate="pca")
+    repeated, _ = fitted(np.repeat(X, counts.astype(int), axis=0), decorrelate="pca")
+    np.testing.assert_allclose(weighted.transform(table, float), repeated.transform(table, float), atol=1e-9)
+
+
+def test_levels_gaps_and_embeddings(tmp_path):
+    generator = np.random.default_rng(0)
+    n = 400
+    town = [f"t{k}" for k in generator.integers(0, 60, n)]
+    frame = pl.DataFrame(
+        {
+            "size": [None if k % 9 == 0 else float(v) for k, v in enumerate(generator.normal(size=n))],
+            "colour": generator.choice(["red", "green", "blue"], n),
+            "town": town,
+            "y": generator.normal(size=n),
+        }
+    )
+    frame.write_csv(tmp_path / "t.csv")
+    recipe = {"decorrelate": "pca", "max_epochs": 2, "hidden": [4], "categories": "auto"}
+    run = train(recipe, tmp_path / "t.csv", target="y", roles={"town": "category"}, runs_dir=tmp_path)
+    found = run.model.preprocessor
+    embedded = len(found.n_levels)
+    # Of three levels that sum to 1 two are free.
+    assert found.n_dense == found.n_straight - 1 - sum(e.form == "one_hot" for e in found.encodings[1:2]) + 1
+    assert found.feature_names[0] == "component 1"
+    assert found.n_features == found.n_dense + embedded
+    again = load(run.path).model_
+    rows = read(tmp_path / "t.csv", target="y").inputs
+    np.testing.assert_array_equal(again.net_inputs(rows), run.model.net_inputs(rows))
+
+
+def test_a_saved_model_has_them(tmp_path):
+    X, y = load_wine(return_X_y=True)
+    network = NetworkClassifier(hidden=(6,), max_epochs=3, decorrelate="whiten", components=0.9, input_transform="clip")
+    network.fit(X, y)
+    network.save(tmp_path / "m.safetensors")
+    again = load(tmp_path / "m.safetensors")
+    np.testing.assert_array_equal(again.predict_proba(X), network.predict_proba(X))
+    assert (again.decorrelate, again.components, again.input_transform) == ("whiten", 0.9, "clip")
+    told = network.model_.facts["inputs"]
+    assert told["components"]["components"] == network.model_.network.sizes[0] < told["inputs"] == 13
+    assert 0.9 <= told["components"]["share"] < 0.95
+    assert told["condition_before"] > 1e6 > told["condition_after"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"components": 3}, "inputs.components: only rotated inputs have components: take decorrelate=pca or"),
+        ({"decorrelate": "pca", "components": 14}, "inputs.components: 14 is more than the 13 inputs that there are"),
+        ({"decorrelate": "pca", "components": 1.5}, "inputs.components: 1.5 is not allowed: a whole number from 1"),
+        ({"decorrelate": "whitening"}, "inputs.decorrelate: 'whitening' is called 'whiten' here"),
+        (
+            {"decorrelate": {"name": "pca", "method": "incremental"}},
+            "'incremental' is not allowed: one of auto",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said(given, said):
+    X, y = load_wine(return_X_y=True)
+    with pytest.raises(RecipeError, match=said):
+        NetworkClassifier(max_epochs=1, **given).fit(X, y)
+
+
+@pytest.mark.parametrize("given", [{"decorrelate": "pca"}, {"input_transform": "quantile"}])
+def test_a_stream_learns_them_from_its_first_rows_only(given, tmp_path):
+    X, y = load_wine(return_X_y=True)
+    with pytest.raises(RecipeError, match="needs all rows before the first: learn it from the first rows with --warm-"):
+        NetworkClassifier(**given).partial_fit(X, y, classes=[0, 1, 2])
+    recipe = {{"input_transform": "transform"}.get(name, name): value for name, value in given.items()}
+    classes = [f"class_{k}" for k in range(3)]
+    run = train_stream({**recipe, "hidden": [4]}, "wine", warm_rows=120, classes=classes, save=False)
+    assert run.sizes["training"] == 178
+
+
+def test_log1p_runs_in_a_stream():
+    X = np.random.default_rng(0).lognormal(size=(60, 2))
+    y = X[:, 0] - X[:, 1]
+    found = NetworkRegressor(input_transform="log1p", mode="online").partial_fit(X, y)
+    straight = NetworkRegressor(mode="online").partial_fit(np.log1p(X), y)
+    np.testing.assert_allclose(found.predict(X), straight.predict(np.log1p(X)), rtol=1e-4)
+
+
+def test_a_start_has_the_same(tmp_path):
+    run = train({"decorrelate": "pca", "max_epochs": 1, "hidden": [4]}, "wine", runs_dir=tmp_path)
+    other = Recipe(decorrelate="whiten", max_epochs=1, hidden=(4,))
+    with pytest.raises(Exception, match="decorrelate: the model has pca, the recipe whiten"):
+        train(other, "wine", from_run=run.path, save=False)
+
+
+def test_the_condition_number_of_what_does_not_vary_and_of_very_many_columns():
+    assert condition_number(np.ones((5, 2))) is None
+    assert condition_number(np.ones((1, 2))) is None
+    assert condition_number(np.random.default_rng(0).normal(size=(5, 400))) is None
+    X = np.random.default_rng(0).normal(size=(500, 2)) * [1e-6, 1e6]
+    assert condition_number(X) == pytest.approx(1e24, rel=0.3)
