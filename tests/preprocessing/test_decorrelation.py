@@ -17,6 +17,7 @@ from entrena.data.values import Place
 from entrena.errors import RecipeError
 from entrena.preprocessing import InputSettings, Preprocessor
 from entrena.preprocessing.condition import condition_number
+from entrena.preprocessing.principal_components import Rows
 from entrena.recipe import Recipe
 from entrena.stream_run import train_stream
 
@@ -49,7 +50,10 @@ def test_whitened_training_rows_have_the_identity_as_covariance():
     np.testing.assert_allclose(np.cov(out.T), np.eye(13), atol=1e-10)
     assert ours.conditions[1] == pytest.approx(1, abs=1e-9)
     eigenvalues = np.linalg.eigvalsh(np.cov(X.T))
-    assert ours.conditions[0] == pytest.approx(eigenvalues[-1] / eigenvalues[0], rel=1e-6)
+    assert ours.conditions[0] == pytest.approx(eigenvalues[-1] / eigenvalues[0], rel=1e-5)
+    rotated, _ = fitted(X, decorrelate="pca", components=5)
+    variances = np.var(rotated.transform(table, np.float64), axis=0)
+    assert rotated.conditions[1] == pytest.approx(variances[0] / variances[-1], rel=1e-9)
     scaled, _ = fitted(X)
     eigenvalues = np.linalg.eigvalsh(np.corrcoef(X.T))
     assert scaled.conditions[1] == pytest.approx(eigenvalues[-1] / eigenvalues[0], rel=1e-9)
@@ -164,9 +168,23 @@ def test_a_start_has_the_same(tmp_path):
         train(other, "wine", from_run=run.path, save=False)
 
 
-def test_the_condition_number_of_what_does_not_vary_and_of_very_many_columns():
-    assert condition_number(np.ones((5, 2))) is None
-    assert condition_number(np.ones((1, 2))) is None
-    assert condition_number(np.random.default_rng(0).normal(size=(5, 400))) is None
-    X = np.random.default_rng(0).normal(size=(500, 2)) * [1e-6, 1e6]
-    assert condition_number(X) == pytest.approx(1e24, rel=0.3)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_collinear_column_does_not_make_the_condition_number_rounding(dtype):
+    X = np.random.default_rng(0).integers(-9, 9, (300, 3)).astype(dtype)
+    X = np.column_stack([X, X[:, 0] + X[:, 1]])
+    ours, _ = fitted(X)
+    eigenvalues = np.linalg.eigvalsh(np.corrcoef(X.T.astype(float)))
+    assert ours.conditions[1] == pytest.approx(eigenvalues[-1] / eigenvalues[1], rel=1e-9)
+
+
+def test_the_condition_number_of_what_does_not_vary_and_of_extremes():
+    def of(X: np.ndarray) -> float | None:
+        return condition_number(Rows.look(lambda: iter([(X, None)])))
+
+    assert of(np.ones((5, 2))) is None
+    assert of(np.ones((1, 2))) is None
+    X = np.random.default_rng(0).normal(size=(500, 2))
+    assert of(X * [1e-3, 1e3]) == pytest.approx(1e12, rel=0.3)
+    assert of(X * [1e200, 1e200]) is None
+    many, _ = fitted(np.random.default_rng(0).normal(size=(5, 400)))
+    assert many.conditions == (None, None)

@@ -8,34 +8,34 @@ from __future__ import annotations
 
 import numpy as np
 
-MOST_ROWS = 2_000  # of more, as many are looked at, evenly spaced
-MOST_COLUMNS = 300  # beyond, it would take longer than it is worth
+from entrena.preprocessing.principal_components import Rows
+
+MOST_WORK = 1e9  # rows × columns²: of more rows as many are looked at, evenly spaced, as take some tenths of a second
+MOST_COLUMNS = 300  # beyond, too few rows would be looked at
 
 
-def sample(n_rows: int) -> np.ndarray:
-    """The numbers of the rows that are looked at."""
-    return np.linspace(0, n_rows - 1, min(n_rows, MOST_ROWS)).astype(np.intp)
+def sample(n_rows: int, n_columns: int) -> np.ndarray:
+    """The numbers of the rows that are looked at.
+
+    >>> len(sample(15_000, 14)), len(sample(10**6, 100)), len(sample(10**6, 300))
+    (15000, 100000, 11111)
+    """
+    return np.linspace(0, n_rows - 1, int(min(n_rows, MOST_WORK / max(1, n_columns) ** 2))).astype(np.intp)
 
 
-def condition_number(rows: np.ndarray) -> float | None:
-    """κ of the covariance of some rows; None where they do not vary, or where columns are very many.
+def condition_number(rows: Rows) -> float | None:
+    """κ of the covariance of some rows; None where they do not vary, or where squares are beyond float64.
 
-    Args:
-        rows: [rows, columns] finite.
+    What is below 10⁻¹⁵ of the greatest λ cannot be told from nothing, so κ is never greater than that.
 
-    >>> condition_number(np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 1.0], [2.0, 1.0]]))
+    >>> X = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 1.0], [2.0, 1.0]])
+    >>> condition_number(Rows.look(lambda: iter([(X, None)])))
     4.0
     """
-    if rows.shape[1] > MOST_COLUMNS or len(rows) < 2:
+    with np.errstate(over="ignore", invalid="ignore"):
+        covariance = rows.covariance
+    if not np.isfinite(covariance).all():
         return None
-    size = np.abs(rows).max(initial=0.0)
-    if size == 0:
-        return None
-    scaled = rows / np.float64(size)  # sums and squares stay in range
-    centred = scaled - scaled.mean(axis=0)
-    greatest = np.abs(centred).max(initial=0.0)
-    if greatest <= np.finfo(np.float64).eps:
-        return None
-    singular = np.linalg.svd(centred / greatest, compute_uv=False)
-    singular = singular[singular > singular[0] * max(rows.shape) * np.finfo(np.float64).eps]
-    return float(np.square(singular[0] / singular[-1]))
+    values = np.linalg.eigvalsh(covariance)
+    values = values[values > values[-1] * len(values) * np.finfo(np.float64).eps]
+    return float(values[-1] / values[0]) if len(values) else None

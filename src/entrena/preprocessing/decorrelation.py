@@ -93,6 +93,14 @@ class Rotation:
         """[rows, inputs] of [rows, n]: exact where no component was left out."""
         return rows @ self.back + self.components.mean
 
+    @property
+    def condition(self) -> float | None:
+        """κ of what comes out, over the training rows; None where they do not vary."""
+        variances = self.components.variances
+        if variances[-1] <= 0:
+            return None
+        return 1.0 if self.whiten else float(variances[0] / variances[-1])
+
     def describe(self) -> dict[str, Any]:
         """Plain values: how many components of how many inputs, and the share of the variance that they hold."""
         found = self.components

@@ -224,22 +224,28 @@ class Preprocessor:
         """κ before and after, of the training rows or a sample of them: a table of these columns, in their order."""
         if self.n_straight > MOST_COLUMNS:
             return None, None
-        table = table.take(sample(table.n_rows))
-        n, after = len(self.fill), self._straight(self._writers(table, self.fill), 0, table.n_rows, np.dtype(float))
-        after = after[:, : self.n_straight]
-        numbers = number_blocks(table, self.encodings).filled(self.fill, has_gaps=True).block(0, table.n_rows)
-        before = np.concatenate([numbers, after[:, n:]], axis=1)
-        after = after if self.rotation is None else self.rotation.apply(after)
-        return condition_number(before), condition_number(after)
+        table = table.take(sample(table.n_rows, self.n_straight))
+        numbers = number_blocks(table, self.encodings).filled(self.fill, has_gaps=True)
+        after = self.dense_rows(table, None, exact=True)
 
-    def dense_rows(self, table: Table, weights: np.ndarray | None) -> Rows:
+        def before() -> Iterator[tuple[np.ndarray, None]]:
+            parts = zip(pieces(table.n_rows, self.n_straight), after.read(), strict=True)
+            for (start, stop), (straight, _) in parts:
+                yield np.concatenate([numbers.block(start, stop), straight[:, len(self.fill) :]], axis=1), None
+
+        with np.errstate(over="ignore", invalid="ignore"):
+            raw = condition_number(Rows.look(before))
+        return raw, condition_number(after) if self.rotation is None else self.rotation.condition
+
+    def dense_rows(self, table: Table, weights: np.ndarray | None, *, exact: bool = False) -> Rows:
         """The training rows as inputs before a rotation, block by block.
 
         Args:
             table: A table of these columns only, in their order.
             weights: [rows] above 0, or None.
+            exact: Whether float32 is not enough, even where the table has no more.
         """
-        is_narrow = table.matrix is not None and table.matrix.dtype == np.float32
+        is_narrow = not exact and table.matrix is not None and table.matrix.dtype == np.float32
         dtype, n, d = np.dtype(np.float32 if is_narrow else np.float64), table.n_rows, self.n_straight
 
         def read() -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
