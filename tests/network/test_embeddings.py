@@ -101,6 +101,7 @@ def test_gradients_equal_finite_differences(hidden, generator):
     g = generator.normal(size=(len(X), 2))
     with jax.enable_x64(True):
         found = jax.jit(jax.grad(lambda params: jnp.sum(g * network.net_inputs(params, X))))(params)
+    jax.block_until_ready(found)  # JAX reads these very arrays, which are written to below
     step = 1e-6
     for layer, gradients in zip(params, found, strict=True):
         for name, values in layer.items():
