@@ -17,7 +17,7 @@ from entrena.diagnosis import Finding, few_rows_take_most_draws
 from entrena.errors import DataError, Problem, RecipeError, RunError
 from entrena.model import Model, main_score, readable, true_values
 from entrena.network import Network
-from entrena.preprocessing import Preprocessor, TargetCoder, class_weights, fit_temperature
+from entrena.preprocessing import InputSettings, Preprocessor, TargetCoder, class_weights, fit_temperature
 from entrena.recipe import Recipe
 from entrena.task import make_network, n_outputs, resolve
 from entrena.training import scores
@@ -311,7 +311,11 @@ def refit(
     trained = again_fitted.model
     if again_fitted.training.outcome.name in ENDED_BADLY:
         return model
-    facts = {**model.facts, "refit": {"rows": everything.n_rows, "epochs": trained.facts["n_epochs"]}}
+    facts = {
+        **model.facts,
+        "inputs": trained.facts["inputs"],
+        "refit": {"rows": everything.n_rows, "epochs": trained.facts["n_epochs"]},
+    }
     return replace(trained, recipe=recipe, schema=model.schema, facts=facts, temperature=model.temperature)
 
 
@@ -418,15 +422,11 @@ def check_start(start: Model, recipe: Recipe, network: Network) -> None:
         "embeddings": (str(each.embeddings) for each in (start.network, network)),
         "activation": (str(each.activation) for each in (start.network, network)),
         "output": (each.output for each in (start.network, network)),
-        "transform": (str(each.inputs.transform) for each in (start.recipe, recipe)),
-        "decorrelate": (str(each.inputs.decorrelate) for each in (start.recipe, recipe)),
-        "components": (str(each.inputs.components) for each in (start.recipe, recipe)),
-        "center": (str(each.inputs.center).lower() for each in (start.recipe, recipe)),
-        "scale": (str(each.inputs.scale) for each in (start.recipe, recipe)),
-        "missing": (str(each.inputs.missing) for each in (start.recipe, recipe)),
-        "categories": (str(each.inputs.categories) for each in (start.recipe, recipe)),
         "target_scale": (str(each.targets.target_scale) for each in (start.recipe, recipe)),
     }
+    for name in InputSettings.model_fields:
+        values = (getattr(each.inputs, name) for each in (start.recipe, recipe))
+        pairs[name] = (str(value).lower() if isinstance(value, bool) else str(value) for value in values)
     for name, (of_model, of_recipe) in pairs.items():
         if of_model != of_recipe:
             raise RunError(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import stats
 from sklearn import metrics
 
-from entrena.lessons import Size, balanced_batches, pages
+from entrena.lessons import balanced_batches
 from entrena.lessons.balanced_batches import (
     AS_DRAWN,
     BALANCED,
@@ -28,8 +27,8 @@ from entrena.lessons.balanced_batches import (
     weights_like,
     with_equal_priors,
 )
-from entrena.lessons.running import run
 from entrena.lessons.trials import Trials
+from tests.lessons.checks import assert_pages, assert_told
 
 TINY = {"data": [NORMAL, "breast_cancer"], "ratios": [1, 10], "passes": 2, "seeds": 2, "tuning_seeds": 1}
 
@@ -201,14 +200,8 @@ def test_the_same_seed_gives_the_same_results(tiny):
 
 
 def test_results_are_plain_and_all_is_made_of_them(tiny):
-    again = json.loads(json.dumps(tiny))
-    assert again == tiny
+    assert_told(LESSON, tiny, 2, 2)
     assert [each["rare"] for each in tiny["cases"]][:2] == [1600, 160]
-    assert len(LESSON.tables(again)) == 2 and len(LESSON.figures(again)) == 2
-    for table in LESSON.tables(again):
-        assert {len(row) for row in table.rows} == {len(table.header)}
-        assert set(table.dispensable) <= set(table.header)
-    assert all(said.strip().endswith(".") for said in LESSON.meaning(again))
 
 
 @pytest.mark.parametrize("name", ["quick", "full"])
@@ -220,12 +213,4 @@ def test_the_method_says_the_sizes(name):
 
 
 def test_pages(tmp_path, tiny):
-    sizes = {**LESSON.sizes, "quick": Size(TINY, "All else is left out.")}
-    lesson = replace(LESSON, sizes=sizes, experiment=lambda size, seed, trials: tiny)
-    record = run(lesson, "quick", seed=3)
-    pages.write(str(tmp_path / "found.md"), lesson, record)
-    text = (tmp_path / "found.md").read_text(encoding="utf-8")
-    assert f"**Verdict: {record['verdict']['words']}.** {record['verdict']['sentence']}" in text
-    pages.write(str(tmp_path / "found.html"), lesson, record)
-    page = (tmp_path / "found.html").read_text(encoding="utf-8")
-    assert all(figure.title in page for figure in LESSON.figures(record["results"]))
+    assert_pages(LESSON, TINY, tiny, tmp_path)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from math import log
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from entrena.lessons import Size, batch_size, pages, timing
+from entrena.lessons import batch_size, timing
 from entrena.lessons.batch_size import ALL, LESSON, ONLINE, PROBLEMS, by_size, cost, ratio, three_digits
-from entrena.lessons.running import run
 from entrena.lessons.timing import pass_seconds, seconds_a_pass
 from entrena.lessons.trials import Trials
+from tests.lessons.checks import assert_told, assert_trained_pages
 
 TINY = {"problems": ["moons 2-16-2"], "sizes": [1, 32, "all"], "seeds": 2, "tuning_seeds": 1, "most": 12, "rounds": 2}
 
@@ -163,15 +162,9 @@ def test_the_same_seed_gives_the_same_passes(tiny):
 
 
 def test_results_are_plain_and_all_is_made_of_them(tiny):
-    again = json.loads(json.dumps(tiny))
-    assert again == tiny
+    assert_told(LESSON, tiny, 3)
     assert tiny["problems"][0]["chosen"] == 32
     assert all(len(one["seconds"]) == 2 for one in tiny["problems"][0]["found"])
-    assert len(LESSON.figures(again)) == 3
-    for table in LESSON.tables(again):
-        assert {len(row) for row in table.rows} == {len(table.header)}
-    assert LESSON.tables(tiny) == LESSON.tables(again)
-    assert all(said.strip().endswith(".") for said in LESSON.meaning(again))
 
 
 @pytest.mark.parametrize("name", ["quick", "full"])
@@ -183,10 +176,4 @@ def test_the_method_says_the_sizes(name):
 
 
 def test_pages(tmp_path):
-    lesson = replace(LESSON, sizes={**LESSON.sizes, "quick": Size(TINY, "All else is left out.")})
-    record = run(lesson, "quick", seed=3)
-    for suffix in ("md", "html"):
-        pages.write(str(tmp_path / f"found.{suffix}"), lesson, record)
-        text = (tmp_path / f"found.{suffix}").read_text(encoding="utf-8")
-        for said in ("All else is left out.", "entrena lesson batch_size --seed 3", "moons 2-16-2"):
-            assert said in text
+    assert_trained_pages(LESSON, TINY, "moons 2-16-2", tmp_path)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from math import inf, log
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from entrena.lessons import Size, better_minima, pages
+from entrena.lessons import better_minima
 from entrena.lessons.better_minima import (
     BATCH,
     HELD_SHARE,
@@ -22,9 +21,9 @@ from entrena.lessons.better_minima import (
     mean_ratio,
     ratios,
 )
-from entrena.lessons.running import run
 from entrena.lessons.trials import Trials
 from entrena.population.statistics import corrected_t
+from tests.lessons.checks import assert_told, assert_trained_pages
 
 TINY = {"data": ["moons"], "passes": [2, 8], "seeds": 3, "tuning_seeds": 1}
 
@@ -149,14 +148,8 @@ def test_the_same_seed_gives_the_same_results(tiny):
 
 
 def test_results_are_plain_and_all_is_made_of_them(tiny):
-    again = json.loads(json.dumps(tiny))
-    assert again == tiny
+    assert_told(LESSON, tiny, 2)
     assert [(own["passes"], own["mode"]) for own in tiny["data"][0]["found"]] == [(p, m) for p in (2, 8) for m in MODES]
-    assert len(LESSON.figures(again)) == 2
-    for table in LESSON.tables(again):
-        assert {len(row) for row in table.rows} == {len(table.header)}
-    assert LESSON.tables(tiny) == LESSON.tables(again)
-    assert all(said.strip().endswith(".") for said in LESSON.meaning(again))
 
 
 @pytest.mark.parametrize("name", ["quick", "full"])
@@ -169,11 +162,5 @@ def test_the_method_says_the_sizes(name):
 
 
 def test_pages(tmp_path):
-    lesson = replace(LESSON, sizes={**LESSON.sizes, "quick": Size(TINY, "All else is left out.")})
-    record = run(lesson, "quick", seed=3)
+    record = assert_trained_pages(LESSON, TINY, "moons", tmp_path)
     assert record["networks"] == 2 * (6 + 6 + 6) + 2 * 3 * 3
-    for suffix in ("md", "html"):
-        pages.write(str(tmp_path / f"found.{suffix}"), lesson, record)
-        text = (tmp_path / f"found.{suffix}").read_text(encoding="utf-8")
-        for said in ("All else is left out.", "entrena lesson better_minima --seed 3", "moons"):
-            assert said in text

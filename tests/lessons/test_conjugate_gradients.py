@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from math import sqrt
 
 import numpy as np
@@ -12,7 +11,7 @@ from scipy.sparse.linalg import cg
 
 from entrena.data import EMBEDDED
 from entrena.errors import RecipeError
-from entrena.lessons import Size, batch_races, conjugate_gradients, pages
+from entrena.lessons import batch_races, conjugate_gradients
 from entrena.lessons.batch_races import (
     CONJUGATE,
     DEEP,
@@ -29,9 +28,9 @@ from entrena.lessons.batch_races import (
 )
 from entrena.lessons.conjugacy import conjugate_gradients_on, plain_steps_on
 from entrena.lessons.conjugate_gradients import BATCH, LESSON, MINI, NOISY, comparisons
-from entrena.lessons.running import run
 from entrena.lessons.trials import Trials
 from entrena.recipe import Recipe
+from tests.lessons.checks import assert_pages, assert_told
 
 TINY = {
     "tasks": ["diabetes"],
@@ -266,18 +265,11 @@ def test_the_same_seed_gives_the_same_results_but_for_seconds(tiny, monkeypatch)
 
 
 def test_results_are_plain_and_all_is_made_of_them(tiny):
-    again = json.loads(json.dumps(tiny))
-    assert again == tiny
+    assert_told(LESSON, tiny, 2, 3)
     assert {(each["method"], each["level"]) for each in tiny["tasks"][0]["found"]} == {
         (method, level) for method in FEW for level in (EARLY, DEEP)
     }
     assert tiny["tasks"][0]["rows"] == 354 and tiny["tasks"][0]["weights"] == 11 * 16 + 17
-    assert len(LESSON.tables(again)) == 3 and len(LESSON.figures(again)) == 2
-    for table in LESSON.tables(again):
-        assert {len(row) for row in table.rows} == {len(table.header)}
-        assert len(set(table.header)) == len(table.header)
-        assert set(table.dispensable) <= set(table.header)
-    assert all(said.strip().endswith(".") for said in LESSON.meaning(again))
 
 
 def test_noise_is_measured_in_decades(tiny):
@@ -298,13 +290,4 @@ def test_the_method_says_the_sizes(name):
 
 
 def test_pages(tmp_path, tiny):
-    sizes = {**LESSON.sizes, "quick": Size(TINY, "All else is left out.")}
-    lesson = replace(LESSON, sizes=sizes, experiment=lambda size, seed, trials: tiny)
-    record = run(lesson, "quick", seed=3)
-    pages.write(str(tmp_path / "found.md"), lesson, record)
-    text = (tmp_path / "found.md").read_text(encoding="utf-8")
-    assert f"**Verdict: {record['verdict']['words']}.** {record['verdict']['sentence']}" in text
-    pages.write(str(tmp_path / "found.html"), lesson, record)
-    page = (tmp_path / "found.html").read_text(encoding="utf-8")
-    for figure in LESSON.figures(record["results"]):
-        assert figure.title in page
+    assert_pages(LESSON, TINY, tiny, tmp_path)

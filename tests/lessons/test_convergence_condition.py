@@ -24,6 +24,7 @@ from entrena.lessons.edge_of_stability import has_learned, path_found
 from entrena.lessons.quadratics import first_weights, ravine
 from entrena.lessons.running import run
 from entrena.lessons.trials import Trials
+from tests.lessons.checks import assert_told
 
 NETWORK = {"hidden": [4], "rows": 40, "seeds": 2, "multiples": [0.5, 1e3], "updates": 40, "shares": [0.5, 1.0]}
 TINY = {
@@ -218,16 +219,9 @@ def test_the_same_seed_gives_the_same_results(tiny):
 
 
 def test_results_are_plain_and_all_is_made_of_them(tiny):
-    again = json.loads(json.dumps(tiny))
-    assert again == tiny
+    again = assert_told(LESSON, tiny, 3, 3)
     assert [each["name"] for each in again["cases"]] == TINY["cases"]
     assert tiny["network"]["works"] == [1.0, 0.0]
-    assert len(LESSON.tables(again)) == 3 and len(LESSON.figures(again)) == 3
-    for table in LESSON.tables(again):
-        assert {len(row) for row in table.rows} == {len(table.header)}
-        assert len(set(table.header)) == len(table.header)
-        assert set(table.dispensable) <= set(table.header)
-    assert all(said.strip().endswith(".") for said in LESSON.meaning(again))
     assert (
         any("inputs were whitened" in said for said in LESSON.meaning(again)) is False
     )  # diabetes itself is not there

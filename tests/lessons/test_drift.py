@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from entrena.data import EMBEDDED
 from entrena.learner import Learner
-from entrena.lessons import Size, drift, pages
+from entrena.lessons import drift
 from entrena.lessons.drift import (
     AGAINST,
     ALONE,
@@ -37,9 +36,9 @@ from entrena.lessons.drift import (
     rows_to_recover,
     told_of,
 )
-from entrena.lessons.running import run
 from entrena.lessons.trials import Trials
 from entrena.recipe import Recipe
+from tests.lessons.checks import assert_pages, assert_told
 
 TINY = {"streams": [SUDDEN, STEADY], "seeds": 2, "tuning_seeds": 1}
 
@@ -228,13 +227,7 @@ def test_the_same_seed_gives_the_same_results(tiny):
 
 
 def test_results_are_plain_and_all_is_made_of_them(tiny):
-    again = json.loads(json.dumps(tiny))
-    assert again == tiny
-    assert len(LESSON.tables(again)) == 3 and len(LESSON.figures(again)) == 3
-    for table in LESSON.tables(again):
-        assert {len(row) for row in table.rows} == {len(table.header)}
-        assert set(table.dispensable) <= set(table.header)
-    assert all(said.strip().endswith(".") for said in LESSON.meaning(again))
+    assert_told(LESSON, tiny, 3, 3)
     # A line that was right is right for half of the plane that turned by 90°, labels turned over left out.
     assert np.mean(tiny["streams"][0]["learners"][ALONE]["accuracy"]) == pytest.approx(0.5, abs=0.06)
     assert all(other in LEARNERS for other in AGAINST)
@@ -249,12 +242,4 @@ def test_the_method_says_the_sizes(name):
 
 
 def test_pages(tmp_path, tiny):
-    sizes = {**LESSON.sizes, "quick": Size(TINY, "All else is left out.")}
-    lesson = replace(LESSON, sizes=sizes, experiment=lambda size, seed, trials: tiny)
-    record = run(lesson, "quick", seed=3)
-    pages.write(str(tmp_path / "found.md"), lesson, record)
-    text = (tmp_path / "found.md").read_text(encoding="utf-8")
-    assert f"**Verdict: {record['verdict']['words']}.** {record['verdict']['sentence']}" in text
-    pages.write(str(tmp_path / "found.html"), lesson, record)
-    page = (tmp_path / "found.html").read_text(encoding="utf-8")
-    assert all(figure.title in page for figure in LESSON.figures(record["results"]))
+    assert_pages(LESSON, TINY, tiny, tmp_path)

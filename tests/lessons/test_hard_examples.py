@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 from scipy import stats
 
 from entrena.data import EMBEDDED
-from entrena.lessons import Size, hard_examples, pages
+from entrena.lessons import hard_examples
 from entrena.lessons.hard_examples import (
     BY_ERROR,
     COMPARED,
@@ -24,8 +23,8 @@ from entrena.lessons.hard_examples import (
     speed_gains,
 )
 from entrena.lessons.mislabelling import FINDING, drawn_of, mislabel, said_of_finding
-from entrena.lessons.running import run
 from entrena.lessons.trials import Trials
+from tests.lessons.checks import assert_pages, assert_told
 
 TINY = {"data": ["breast_cancer"], "mislabelled": [0, 20], "most": 2, "passes": 2, "seeds": 2, "tuning_seeds": 1}
 
@@ -175,13 +174,7 @@ def test_the_same_seed_gives_the_same_results(tiny):
 
 
 def test_results_are_plain_and_all_is_made_of_them(tiny):
-    again = json.loads(json.dumps(tiny))
-    assert again == tiny
-    assert len(LESSON.tables(again)) == 3 and len(LESSON.figures(again)) == 3
-    for table in LESSON.tables(again):
-        assert {len(row) for row in table.rows} == {len(table.header)}
-        assert set(table.dispensable) <= set(table.header)
-    assert all(said.strip().endswith(".") for said in LESSON.meaning(again))
+    assert_told(LESSON, tiny, 3, 3)
 
 
 @pytest.mark.parametrize("name", ["quick", "full"])
@@ -193,12 +186,4 @@ def test_the_method_says_the_sizes(name):
 
 
 def test_pages(tmp_path, tiny):
-    sizes = {**LESSON.sizes, "quick": Size(TINY, "All else is left out.")}
-    lesson = replace(LESSON, sizes=sizes, experiment=lambda size, seed, trials: tiny)
-    record = run(lesson, "quick", seed=3)
-    pages.write(str(tmp_path / "found.md"), lesson, record)
-    text = (tmp_path / "found.md").read_text(encoding="utf-8")
-    assert f"**Verdict: {record['verdict']['words']}.** {record['verdict']['sentence']}" in text
-    pages.write(str(tmp_path / "found.html"), lesson, record)
-    page = (tmp_path / "found.html").read_text(encoding="utf-8")
-    assert all(figure.title in page for figure in LESSON.figures(record["results"]))
+    assert_pages(LESSON, TINY, tiny, tmp_path)

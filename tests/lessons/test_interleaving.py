@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from entrena.data import EMBEDDED
-from entrena.lessons import Size, interleaving, pages
+from entrena.lessons import interleaving
 from entrena.lessons.interleaving import (
     GIVEN,
     INTERLEAVED,
@@ -22,10 +21,10 @@ from entrena.lessons.interleaving import (
     equal_neighbours,
     found_of,
 )
-from entrena.lessons.running import run
 from entrena.lessons.trials import Trials, rows_of
 from entrena.population.splits import Split
 from entrena.recipe import Recipe
+from tests.lessons.checks import assert_pages, assert_told
 
 TINY = {"data": ["iris"], "modes": ["mini_batch"], "most": 2, "seeds": 2, "tuning_seeds": 1}
 
@@ -147,16 +146,10 @@ def test_the_same_seed_gives_the_same_results(tiny):
 
 
 def test_results_are_plain_and_all_is_made_of_them(tiny):
-    again = json.loads(json.dumps(tiny))
-    assert again == tiny
+    assert_told(LESSON, tiny, 2, 3)
     # iris comes sorted, so both are one.
     first, second = tiny["cases"][0]["orders"][:2]
     assert {**first, "order": GIVEN} == second
-    assert len(LESSON.tables(again)) == 3 and len(LESSON.figures(again)) == 2
-    for table in LESSON.tables(again):
-        assert {len(row) for row in table.rows} == {len(table.header)}
-        assert set(table.dispensable) <= set(table.header)
-    assert all(said.strip().endswith(".") for said in LESSON.meaning(again))
 
 
 @pytest.mark.parametrize("name", ["quick", "full"])
@@ -169,12 +162,4 @@ def test_the_method_says_the_sizes(name):
 
 
 def test_pages(tmp_path, tiny):
-    sizes = {**LESSON.sizes, "quick": Size(TINY, "All else is left out.")}
-    lesson = replace(LESSON, sizes=sizes, experiment=lambda size, seed, trials: tiny)
-    record = run(lesson, "quick", seed=3)
-    pages.write(str(tmp_path / "found.md"), lesson, record)
-    text = (tmp_path / "found.md").read_text(encoding="utf-8")
-    assert f"**Verdict: {record['verdict']['words']}.** {record['verdict']['sentence']}" in text
-    pages.write(str(tmp_path / "found.html"), lesson, record)
-    page = (tmp_path / "found.html").read_text(encoding="utf-8")
-    assert all(figure.title in page for figure in LESSON.figures(record["results"]))
+    assert_pages(LESSON, TINY, tiny, tmp_path)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from math import log
 
 import numpy as np
 import pytest
 
-from entrena.lessons import Size, pages, ravine
+from entrena.lessons import ravine
 from entrena.lessons.levels import Racer
 from entrena.lessons.quadratics import degrees_between, final_weights, first_weights
 from entrena.lessons.ravine import (
@@ -23,8 +22,8 @@ from entrena.lessons.ravine import (
     shown_paths,
     speed_ups,
 )
-from entrena.lessons.running import run
 from entrena.lessons.trials import Trials
+from tests.lessons.checks import assert_pages, assert_told
 
 TINY = {
     "conditions": [1, 4],
@@ -204,14 +203,8 @@ def test_the_same_seed_gives_the_same_results(tiny):
 
 
 def test_results_are_plain_and_all_is_made_of_them(tiny):
-    again = json.loads(json.dumps(tiny))
-    assert again == tiny
+    assert_told(LESSON, tiny, 4, 3)
     assert [each["mode"] for each in tiny["networks"]] == ["mini_batch"]
-    assert len(LESSON.tables(again)) == 3 and len(LESSON.figures(again)) == 4
-    for table in LESSON.tables(again):
-        assert {len(row) for row in table.rows} == {len(table.header)}
-        assert set(table.dispensable) <= set(table.header)
-    assert all(said.strip().endswith(".") for said in LESSON.meaning(again))
     # On a circle plain gradient descent is there after one update, at the rate ½·2/λmax, which is one of those tried.
     circle = next(each for each in tiny["quadratics"] if each["condition"] == 1 and each["method"] == PLAIN)
     assert circle["passes"] == [1.0, 1.0] and circle["rate"] == pytest.approx(0.5)
@@ -226,16 +219,7 @@ def test_the_method_says_the_sizes(name):
 
 
 def test_pages(tmp_path, tiny):
-    sizes = {**LESSON.sizes, "quick": Size(TINY, "All else is left out.")}
-    lesson = replace(LESSON, sizes=sizes, experiment=lambda size, seed, trials: tiny)
-    record = run(lesson, "quick", seed=3)
-    pages.write(str(tmp_path / "found.md"), lesson, record)
-    text = (tmp_path / "found.md").read_text(encoding="utf-8")
-    assert f"**Verdict: {record['verdict']['words']}.** {record['verdict']['sentence']}" in text
-    pages.write(str(tmp_path / "found.html"), lesson, record)
-    page = (tmp_path / "found.html").read_text(encoding="utf-8")
-    for figure in LESSON.figures(record["results"]):
-        assert figure.title in page
+    assert_pages(LESSON, TINY, tiny, tmp_path)
 
 
 def test_final_weights_are_those_after_the_last_update():

@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from entrena.data import EMBEDDED
-from entrena.lessons import Size, pages, redundancy
+from entrena.lessons import redundancy
 from entrena.lessons.intervals import median_interval
 from entrena.lessons.levels import race
 from entrena.lessons.redundancy import (
@@ -27,10 +27,10 @@ from entrena.lessons.redundancy import (
     ratios,
     varied,
 )
-from entrena.lessons.running import run
 from entrena.lessons.trials import Trials
 from entrena.network.multilayer import Network
 from entrena.training.seeds import generator
+from tests.lessons.checks import assert_told, assert_trained_pages
 
 TINY = {"data": ["moons"], "rows": 20, "copies": [1, 3], "kinds": [EXACT], "seeds": 2, "tuning_seeds": 1, "most": 30}
 
@@ -245,14 +245,8 @@ def test_the_same_seed_gives_the_same_passes(tiny):
 
 
 def test_results_are_plain_and_all_is_made_of_them(tiny):
-    again = json.loads(json.dumps(tiny))
-    assert again == tiny
+    assert_told(LESSON, tiny, 2)
     assert [(own["kind"], own["copies"]) for own in tiny["data"][0]["found"]] == [(EXACT, 1), (EXACT, 3)]
-    assert len(LESSON.figures(again)) == 2
-    for table in LESSON.tables(again):
-        assert {len(row) for row in table.rows} == {len(table.header)}
-    assert LESSON.tables(tiny) == LESSON.tables(again)
-    assert all(said.strip().endswith(".") for said in LESSON.meaning(again))
 
 
 @pytest.mark.parametrize("name", ["quick", "full"])
@@ -265,10 +259,4 @@ def test_the_method_says_the_sizes(name):
 
 
 def test_pages(tmp_path):
-    lesson = replace(LESSON, sizes={**LESSON.sizes, "quick": Size(TINY, "All else is left out.")})
-    record = run(lesson, "quick", seed=3)
-    for suffix in ("md", "html"):
-        pages.write(str(tmp_path / f"found.{suffix}"), lesson, record)
-        text = (tmp_path / f"found.{suffix}").read_text(encoding="utf-8")
-        for said in ("All else is left out.", "entrena lesson redundancy --seed 3", "moons"):
-            assert said in text
+    assert_trained_pages(LESSON, TINY, "moons", tmp_path)

@@ -27,6 +27,7 @@ from entrena.lessons.seed_noise import (
 )
 from entrena.lessons.trials import Trials
 from entrena.population.statistics import corrected_t, power_of
+from tests.lessons.checks import assert_told
 
 TINY = {"data": ["iris", "diabetes"], "pairs": 3, "samples": 2, "splits": 2, "unseen": 200, "samples_at_once": 1}
 
@@ -178,15 +179,9 @@ def test_the_same_seed_gives_the_same_results(tiny):
 
 
 def test_results_are_plain_and_all_is_made_of_them(tiny):
-    again = json.loads(json.dumps(tiny))
-    assert again == tiny
+    assert_told(LESSON, tiny, 2, 3)
     assert [each["score"] for each in tiny["data"]] == ["accuracy", "r2"]
     assert [each["held_out"] for each in tiny["data"]] == [30, 88]
-    assert len(LESSON.tables(again)) == 3 and len(LESSON.figures(again)) == 2
-    for table in LESSON.tables(again):
-        assert {len(row) for row in table.rows} == {len(table.header)}
-    assert LESSON.tables(tiny) == LESSON.tables(again)
-    assert all(said.strip().endswith(".") for said in LESSON.meaning(again))
 
 
 def test_samples_do_not_depend_on_how_many_are_trained_at_once(monkeypatch):

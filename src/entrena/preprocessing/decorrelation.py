@@ -15,6 +15,7 @@ import numpy as np
 
 from entrena.errors import Problem, RecipeError, UsageError
 from entrena.preprocessing.principal_components import METHODS, Components, Rows, Wanted, find_components
+from entrena.preprocessing.scaling import one_where_zero
 from entrena.registry import Choice, Entry, Registry, Setting
 
 EFFICIENT_BACKPROP = "LeCun, Bottou, Orr & Müller, Efficient BackProp, 1998/2012, section 4.3"
@@ -75,7 +76,7 @@ class Rotation:
     def matrix(self) -> np.ndarray:
         """[inputs, n] what rows less the mean are multiplied with."""
         directions = self.components.directions.T
-        return directions / np.sqrt(_one_where_zero(self.components.variances)) if self.whiten else directions
+        return directions / np.sqrt(one_where_zero(self.components.variances)) if self.whiten else directions
 
     @cached_property
     def back(self) -> np.ndarray:
@@ -159,7 +160,3 @@ def fit_rotation(rows: Rows, decorrelate: Choice, components: int | float | None
             [Problem("inputs.components", str(error).removeprefix("components = ").replace("columns", "inputs"))]
         ) from None
     return Rotation(found, decorrelate.name == "whiten")
-
-
-def _one_where_zero(values: np.ndarray) -> np.ndarray:
-    return np.where(values > 0, values, 1.0)

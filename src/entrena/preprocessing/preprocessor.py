@@ -15,7 +15,7 @@ from entrena.data.table import Table, as_texts
 from entrena.errors import DataError, shortened
 from entrena.preprocessing.categories import fit_levels, form_of, one_hot_means, one_hot_rows
 from entrena.preprocessing.columns import gaps_of, level_numbers, number_blocks, truths
-from entrena.preprocessing.condition import MOST_COLUMNS, condition_number, sample
+from entrena.preprocessing.condition import MOST_COLUMNS, condition_number, rows_with, sample
 from entrena.preprocessing.dates import PARTS
 from entrena.preprocessing.decorrelation import Rotation, fit_rotation
 from entrena.preprocessing.encoding import Encoding, encodings_from_arrays, encodings_to_arrays
@@ -225,17 +225,16 @@ class Preprocessor:
         if self.n_straight > MOST_COLUMNS:
             return None, None
         table = table.take(sample(table.n_rows, self.n_straight))
-        numbers = number_blocks(table, self.encodings).filled(self.fill, has_gaps=True)
-        after = self.dense_rows(table, None, exact=True)
-
-        def before() -> Iterator[tuple[np.ndarray, None]]:
-            parts = zip(pieces(table.n_rows, self.n_straight), after.read(), strict=True)
-            for (start, stop), (straight, _) in parts:
-                yield np.concatenate([numbers.block(start, stop), straight[:, len(self.fill) :]], axis=1), None
-
         with np.errstate(over="ignore", invalid="ignore"):
-            raw = condition_number(Rows.look(before))
-        return raw, condition_number(after) if self.rotation is None else self.rotation.condition
+            rows = self.dense_rows(table, None, exact=True)
+            after = rows.covariance
+            if self.settings.transform.name == "none":  # the inputs before are these, but for shift and scale
+                before = self.scale[:, None] * after * self.scale
+            else:
+                numbers = number_blocks(table, self.encodings).filled(self.fill, has_gaps=True)
+                before = rows_with(numbers, rows).covariance
+        kappa = condition_number(after) if self.rotation is None else self.rotation.condition
+        return condition_number(before), kappa
 
     def dense_rows(self, table: Table, weights: np.ndarray | None, *, exact: bool = False) -> Rows:
         """The training rows as inputs before a rotation, block by block.

@@ -66,12 +66,12 @@ class RunningMoments:
     @property
     def mean(self) -> np.ndarray:
         """[columns] of the rows so far; 0 before the first."""
-        return self.first + self.total / _one_where_none(self.weight)
+        return self.first + self.total / one_where_zero(self.weight)
 
     @property
     def deviation(self) -> np.ndarray:
         """[columns] of the rows so far (divisor: the sum of the weights); 0 before the first."""
-        return np.sqrt(self.squares / _one_where_none(self.weight))
+        return np.sqrt(self.squares / one_where_zero(self.weight))
 
     @property
     def is_finite(self) -> bool:
@@ -108,7 +108,7 @@ class RunningMoments:
         else:
             by = np.broadcast_to(by, rows.shape)
         weights = _sums(before, by)
-        counted = _one_where_none(weights)
+        counted = one_where_zero(weights)
         totals = _sums(self.total, by * away)
         means = totals / counted
         squares = _sums(self.squares, by * (away - means[:-1]) * (away - means[1:]))
@@ -128,14 +128,9 @@ class RunningMoments:
         weight = self.weight + 1.0
         away = row - first
         total = self.total + away
-        mean, mean_before = total / weight, self.total / _one_where_none(self.weight)
+        mean, mean_before = total / weight, self.total / one_where_zero(self.weight)
         squares = self.squares + (away - mean_before) * (away - mean)
         return first + mean, np.sqrt(squares / weight), RunningMoments(weight, first, total[0], squares[0])
-
-
-def _one_where_none(weight: np.ndarray) -> np.ndarray:
-    """What sums are divided by, where nothing may have been summed yet."""
-    return np.where(weight > 0, weight, 1.0)
 
 
 def _sums(before: np.ndarray, values: np.ndarray) -> np.ndarray:

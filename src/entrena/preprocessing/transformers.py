@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from entrena.data.values import Place
 from entrena.errors import DataError, UsageError
+from entrena.preprocessing.decorrelation import Rotation
 from entrena.preprocessing.principal_components import (
     METHODS,
     Components,
@@ -103,29 +104,23 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         """Rows in terms of the components, [rows, kept]."""
         check_is_fitted(self)
         X = self._numbers(X, reset=False)
-        directions = self.components_.T
-        if self.whiten:
-            directions = directions / np.sqrt(np.where(self.explained_variance_ > 0, self.explained_variance_, 1.0))
-        mean, turned = self.mean_.astype(X.dtype), directions.astype(X.dtype)
         out = np.empty((len(X), self.n_components_), X.dtype)
         for start, stop in pieces(*X.shape):
-            np.matmul(X[start:stop] - mean, turned, out=out[start:stop])
+            out[start:stop] = self._rotation.apply(X[start:stop])
         return out
 
     def inverse_transform(self, Z: Any) -> np.ndarray:
         """Rows in terms of the columns, [rows, columns]: those that were transformed, if all components were kept."""
         check_is_fitted(self)
         Z = np.asarray(Z)
-        directions = self.components_
-        if self.whiten:
-            directions = directions * np.sqrt(self.explained_variance_)[:, None]
-        return (Z @ directions + self.mean_).astype(Z.dtype if Z.dtype.kind == "f" else np.float64, copy=False)
+        return self._rotation.undo(Z).astype(Z.dtype if Z.dtype.kind == "f" else np.float64, copy=False)
 
     @property
     def _n_features_out(self) -> int:
         return self.n_components_
 
     def _keep(self, found: Components) -> None:
+        self._rotation = Rotation(found, self.whiten)
         self.components_, self.mean_ = found.directions, found.mean
         self.explained_variance_, self.explained_variance_ratio_ = found.variances, found.shares
         self.n_components_, self.n_samples_, self.method_ = found.n, found.n_rows, found.method

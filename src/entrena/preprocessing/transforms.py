@@ -190,13 +190,9 @@ def transform_of(choice: Choice, parameters: np.ndarray) -> Transform:
     """The transform of a column."""
     function = TRANSFORMS[choice.name].function
     assert function is not None
-    return partial(_applied, function, parameters=parameters)
+    return partial(function, parameters=parameters)
 
 
 def inverse_of(choice: Choice, parameters: np.ndarray) -> Transform:
     """Back from a transform."""
-    return partial(_applied, TRANSFORMS[choice.name].details["inverse"], parameters=parameters)
-
-
-def _applied(function: Callable[..., Any], values: np.ndarray, *, parameters: np.ndarray) -> np.ndarray:
-    return cast(np.ndarray, function(values, parameters))
+    return partial(TRANSFORMS[choice.name].details["inverse"], parameters=parameters)
