@@ -18,6 +18,8 @@ from entrena.errors import DataError, Problem, RecipeError, RunError
 from entrena.model import Model, main_score, readable, true_values
 from entrena.network import Network
 from entrena.preprocessing import InputSettings, Preprocessor, TargetCoder, class_weights, fit_temperature
+from entrena.preprocessing.augmentation import Augmentation
+from entrena.preprocessing.images import augmentation_of, before_augmentation
 from entrena.recipe import Recipe
 from entrena.task import make_network, n_outputs, resolve
 from entrena.training import scores
@@ -30,7 +32,7 @@ from entrena.training.order import needs
 from entrena.training.parts import TrainingPart, ValidationPart, blank_table
 from entrena.training.plan import Plan, make_plan, wants_validation
 from entrena.training.priors import prior_shift, priors
-from entrena.training.program import initial_state
+from entrena.training.program import Sight, initial_state
 from entrena.training.seeds import generator
 from entrena.training.stopping import ENDED_BADLY
 from entrena.training.watching import UNWATCHED, OnLook, Progress, Watchers
@@ -152,13 +154,13 @@ def prepare(recipe: Recipe, schema: Schema, parts: Parts, *, start: Model | None
         preprocessor, coder = start.preprocessor, start.coder
     weight = _training_weight(recipe, schema, parts)
     dtype = "float64" if recipe.training.precision == "float64" else "float32"
-    training = _training_part(
-        examples, preprocessor, _coded(coder, examples, schema, output, dtype), weight, schema.classes
-    )
+    augmentation = augmentation_of(recipe.inputs, schema.image)
+    coded = _coded(coder, examples, schema, output, dtype)
+    training = _training_part(examples, preprocessor, coded, weight, schema.classes, augments=augmentation is not None)
     validation = None
     if parts.validation is not None:
         validation = _validation_part(recipe, schema, parts, preprocessor, coder, output, dtype)
-    network, plan = _planned(recipe, output, loss, preprocessor, training, validation)
+    network, plan = _planned(recipe, output, loss, preprocessor, training, validation, augmentation)
     if start is not None:
         check_start(start, recipe, network)
     first = None if start is None else _with_dtype(start, dtype)
@@ -186,6 +188,7 @@ def _planned(
     preprocessor: Preprocessor,
     training: TrainingPart,
     validation: ValidationPart | None,
+    augmentation: Augmentation | None,
 ) -> tuple[Network, Plan]:
     """The network of a recipe, and the plan of its training."""
     network = make_network(recipe, output, preprocessor, training.targets.shape[1])
@@ -204,6 +207,7 @@ def _planned(
         platform=platform,
         dropout=recipe.network.dropout,
         prior_shift=prior_shift(recipe.training.order, output, training),
+        augmentation=augmentation,
     )
     return network, plan
 
@@ -216,7 +220,8 @@ def prepare_like(prepared: Prepared, recipe: Recipe) -> Prepared | None:
     training, validation = prepared.training, prepared.validation
     if "losses" in needs(recipe.training.order) and prepared.file_rows is None:
         return None
-    network, plan = _planned(recipe, output, loss, prepared.preprocessor, training, validation)
+    augmentation = prepared.plan.structure.augmentation
+    network, plan = _planned(recipe, output, loss, prepared.preprocessor, training, validation, augmentation)
     return replace(prepared, recipe=recipe, network=network, plan=plan)
 
 
@@ -354,15 +359,24 @@ def _training_part(
     coded: np.ndarray,
     weight: np.ndarray | None,
     classes: tuple[Label, ...] | None,
+    *,
+    augments: bool,
 ) -> TrainingPart:
-    """The network's inputs and coded targets, written straight into the tables that the program reads."""
+    """The network's inputs and coded targets, written straight into the tables that the program reads.
+
+    With augmentation the inputs are images as they were read, but for their scale; the program does the rest.
+    """
     n, dtype = examples.n_rows, str(coded.dtype)
+    sight = None
+    if augments:
+        preprocessor, shift, turn = before_augmentation(preprocessor)
+        sight = Sight(*(None if each is None else each.astype(dtype) for each in (shift, turn)))  # type: ignore[arg-type]
     inputs, targets = blank_table(n, preprocessor.n_features, dtype), blank_table(n, coded.shape[1], dtype)
     preprocessor.transform(examples.inputs, dtype, out=inputs[:n])
     targets[:n] = coded
     assert examples.targets is not None
     numbers = None if classes is None else class_numbers(examples.targets, classes, source=examples.source)
-    return TrainingPart(inputs, targets, weight, table_rows=n, classes=numbers)
+    return TrainingPart(inputs, targets, weight, table_rows=n, classes=numbers, sight=sight)
 
 
 def _file_rows(examples: Examples) -> np.ndarray:
@@ -425,6 +439,8 @@ def check_start(start: Model, recipe: Recipe, network: Network) -> None:
         "target_scale": (str(each.targets.target_scale) for each in (start.recipe, recipe)),
     }
     for name in InputSettings.model_fields:
+        if name == "augment":  # which changes rows in training only
+            continue
         values = (getattr(each.inputs, name) for each in (start.recipe, recipe))
         pairs[name] = (str(value).lower() if isinstance(value, bool) else str(value) for value in values)
     for name, (of_model, of_recipe) in pairs.items():

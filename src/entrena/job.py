@@ -91,8 +91,8 @@ class Job:
     @property
     def read_options(self) -> ReadOptions:
         """How text files are written, as far as it was said."""
-        missing = self.options.get("missing")
-        return ReadOptions(**{**self.options, "missing": None if missing is None else tuple(missing)})
+        lists = {name: tuple(value) for name, value in self.options.items() if isinstance(value, list)}
+        return ReadOptions(**{**self.options, **lists})
 
     def to_plain(self) -> dict[str, Any]:
         """For the run's status; `from_plain` gives it back."""

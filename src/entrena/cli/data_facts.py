@@ -31,7 +31,11 @@ def data_facts(data: Mapping[str, Any], schema: Schema) -> list[tuple[str, str]]
     if data["read"]:
         told.append(("read", f"{data['source']}: {data['read']}"))
     kinds = Counter(role.role for role in schema.inputs)
-    if any(role.reason != "an array" for role in schema.inputs):
+    if schema.image is not None:
+        from entrena.data.images import words_for
+
+        told.append(("columns", f"images of {words_for(schema.image)}"))
+    elif any(role.reason != "an array" for role in schema.inputs):
         parts = []
         for kind, n in kinds.most_common():
             columns = [_with_reason(role) for role in schema.inputs if role.role == kind]

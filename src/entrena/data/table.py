@@ -75,6 +75,8 @@ class Table:
         matrix: [rows of the columns, columns] numbers, where the columns are those of one array.
         said: How the source was read, in one line, such as `separator ;, decimal comma`; empty where nothing is to say.
         is_array: Whether the columns are those of an array of numbers, all or some.
+        image: Height, width and channels, where each row is an image, its pixels row after row, channels side by side.
+        files: The names of the files that the rows of the columns come from, or None.
         found: The marks of numbers and the order of dates that a text file was read with, as `ReadOptions`, or None.
     """
 
@@ -85,6 +87,8 @@ class Table:
     said: str = ""
     found: Any = None
     is_array: bool = False
+    image: tuple[int, int, int] | None = None
+    files: tuple[str, ...] | None = None
 
     @classmethod
     def of_array(cls, array: np.ndarray, names: Sequence[str], place: Place) -> Table:
@@ -137,13 +141,16 @@ class Table:
             columns=tuple(column.take(slice(start, stop)) for column in self.columns),
             place=replace(self.place, first_row=self.place.first_row + start),
             matrix=None if self.matrix is None else self.matrix[start:stop],
+            files=None if self.files is None else self.files[start:stop],
         )
 
     def pick(self, names: Sequence[str]) -> Table:
         """The table of these columns, in that order."""
         if tuple(names) == self.names:
             return self
-        return replace(self, columns=tuple(self.columns[self._number_of[name]] for name in names), matrix=None)
+        return replace(
+            self, columns=tuple(self.columns[self._number_of[name]] for name in names), matrix=None, image=None
+        )
 
     def file_row(self, index: int) -> int:
         """The number of a row among all rows of the source, from 0: what `Place.row` takes."""
@@ -159,7 +166,8 @@ def joined_tables(tables: Sequence[Table]) -> Table:
     ]
     present = [matrix for matrix in matrices if matrix is not None]
     if len(present) == len(tables):
-        return Table.of_array(np.concatenate(present), tables[0].names, tables[0].place)
+        joined = Table.of_array(np.concatenate(present), tables[0].names, tables[0].place)
+        return replace(joined, image=tables[0].image)
     return Table(tuple(_joined(name, tables) for name in tables[0].names), tables[0].place)
 
 

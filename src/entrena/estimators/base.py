@@ -16,6 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from entrena.data import Examples, Schema, Table, read_inputs, roles_by_kind, with_training
 from entrena.data.arrays import inputs_of
 from entrena.data.frames import frame_table, is_frame
+from entrena.data.images import check_same, images_of, is_array_of_images
 from entrena.data.values import Place
 from entrena.errors import DataError, shortened
 from entrena.fitting import Parts, fit, prepare, refit, rows_that_count, split_validation
@@ -79,6 +80,8 @@ class NetworkEstimator(BaseEstimator):
             reset: Whether X says what the columns are, or has to have those that were said.
             text_columns: Columns of a frame that are texts whatever their type.
         """
+        if is_array_of_images(X):
+            return self._read_images(X, reset=reset)
         has_names = is_frame(X) and not _holds_numbers_only(X)
         if has_names or _holds_texts(X):
             checked = validate_data(self, X, reset=reset, skip_check_array=True)
@@ -91,6 +94,22 @@ class NetworkEstimator(BaseEstimator):
             return Table.of_array(table.matrix, names, table.place)
         renamed = (replace(column, name=name) for column, name in zip(table.columns, names, strict=True))
         return replace(table, columns=tuple(renamed))
+
+    def _read_images(self, X: Any, *, reset: bool) -> Table:
+        """Checked images; those of a fitted estimator have the size that it was fitted on."""
+        images = images_of(X, Place("X"))
+        if reset:
+            self.n_features_in_ = len(images.columns)
+            if hasattr(self, "feature_names_in_"):
+                del self.feature_names_in_
+        elif self._model is not None:
+            check_same(images, self._model.schema.image)
+        if len(images.columns) != self.n_features_in_:
+            n = len(images.columns)
+            raise ValueError(
+                f"X has {n} features, but {type(self).__name__} is expecting {self.n_features_in_} features"
+            )
+        return images
 
     def _fit(
         self, inputs: Table, y: np.ndarray, schema: Schema, sample_weight: Any, validation: Examples | None

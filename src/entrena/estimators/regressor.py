@@ -28,6 +28,8 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         scale: How columns are scaled.
         decorrelate: `none`, `pca` or `whiten`: whether inputs are rotated to their principal components.
         components: How many components are kept: a number or a share of the variance; None: all.
+        augment: How images are changed in training, afresh in each update: `"shift"`, `["shift", "noise"]` or a table
+            `{"shift": 0.1}`; None: not at all.
         missing: What becomes of missing values: `indicator`, `impute` or `refuse`.
         categories: How columns of texts and categories become numbers: `auto`, `one_hot` or `embedding`.
         target_scale: How targets are scaled for training; undone in predictions.
@@ -84,6 +86,7 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         scale: Any = "standard",
         decorrelate: Any = "none",
         components: int | float | None = None,
+        augment: Any = None,
         missing: Any = "indicator",
         categories: Any = "auto",
         target_scale: Any = "standard",
@@ -120,6 +123,7 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         self.scale = scale
         self.decorrelate = decorrelate
         self.components = components
+        self.augment = augment
         self.missing = missing
         self.categories = categories
         self.target_scale = target_scale
@@ -150,8 +154,8 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         """Trains the network.
 
         Args:
-            X: [rows, columns] numbers, NaN where one is missing; or a frame, whose texts and categories are inputs as
-                well.
+            X: [rows, columns] numbers, NaN where one is missing; a frame, whose texts and categories are inputs too; or
+                images, [rows, height, width] or [rows, height, width, channels].
             y: [rows] or [rows, outputs] numbers.
             sample_weight: [rows] weights; 0: as if absent, 2: as if twice.
             validation_data: (X, y) of one's own for choosing the best weights; else `early_stopping` decides.

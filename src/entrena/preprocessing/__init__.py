@@ -10,6 +10,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from entrena.preprocessing.augmentation import AUGMENTATIONS
 from entrena.preprocessing.calibration import CALIBRATIONS, fit_temperature
 from entrena.preprocessing.categories import CATEGORIES
 from entrena.preprocessing.decorrelation import DECORRELATIONS
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from entrena.preprocessing.transformers import PrincipalComponents as PrincipalComponents
 
 __all__ = [
+    "AUGMENTATIONS",
     "CALIBRATIONS",
     "CATEGORIES",
     "CENTER",

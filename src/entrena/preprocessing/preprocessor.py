@@ -19,7 +19,13 @@ from entrena.preprocessing.condition import MOST_COLUMNS, condition_number, rows
 from entrena.preprocessing.dates import PARTS
 from entrena.preprocessing.decorrelation import Rotation, fit_rotation
 from entrena.preprocessing.encoding import Encoding, encodings_from_arrays, encodings_to_arrays
-from entrena.preprocessing.number_statistics import fit_numbers, needs_quartiles, statistics_of, transforms_of
+from entrena.preprocessing.number_statistics import (
+    fit_numbers,
+    needs_quartiles,
+    of_channels,
+    statistics_of,
+    transforms_of,
+)
 from entrena.preprocessing.principal_components import Rows
 from entrena.preprocessing.scaling import SCALES
 from entrena.preprocessing.settings import InputSettings
@@ -103,10 +109,12 @@ class Preprocessor:
         transforms = transforms_of(settings.transform, parameters)
         numbers = numbers.filled(found.median, has_gaps=bool(found.missing.any())).transformed(transforms)
         statistics = statistics_of(numbers, found, weights, quartiles=needs_quartiles(settings.scale))
+        if table.image is not None:
+            statistics = of_channels(statistics, table.image[2])
         entry = SCALES[settings.scale.name]
         assert entry.function is not None
         shift, scale = entry.function(statistics, settings.center)
-        varies = (statistics.deviation > 0) | keep_constant
+        varies = (statistics.deviation > 0) | keep_constant | (table.image is not None)
         is_told = settings.missing.name == "indicator"
         encodings = _with_numbers(encodings, varies, found.missing, is_told=is_told)
         gaps = np.array([encoding.missing for encoding in encodings if encoding.indicator])
