@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 import entrena
@@ -180,3 +182,60 @@ def test_wrong_arrays(images: object, message: str) -> None:
     with pytest.raises(DataError) as caught:
         NetworkClassifier().fit(images, [0, 1])
     assert message in str(caught.value)
+
+
+def column_of(folder: Path, n: int = 6) -> tuple[np.ndarray, pl.DataFrame]:
+    """Pictures [n, 5, 4, 3] and a frame of them as PNG files, with a target and another column."""
+    arrays = np.random.default_rng(SEED).integers(0, 255, (n, 5, 4, 3)).astype(np.uint8)
+    contents = []
+    for array in arrays:
+        written = io.BytesIO()
+        PIL.fromarray(array).save(written, "PNG")
+        contents.append(written.getvalue())
+    frame = pl.DataFrame({"image": contents, "kind": ["a", "b"] * (n // 2), "split": ["train"] * n})
+    frame.write_parquet(folder / "pictures.parquet")
+    return arrays, frame
+
+
+def test_a_column_of_pictures(tmp_path: Path) -> None:
+    arrays, frame = column_of(tmp_path)
+    examples = read(tmp_path / "pictures.parquet", target="kind")
+    assert examples.inputs.image == (5, 4, 3)
+    assert np.array_equal(examples.inputs.matrix, arrays.reshape(6, -1))
+    assert examples.targets.tolist() == ["a", "b"] * 3
+    assert examples.inputs.said == "5 × 4 pixels, colour; besides the pictures split left out"
+    structures = frame.with_columns(pl.struct(bytes=pl.col("image"), path=pl.lit("x.png")).alias("image"))
+    structures.write_parquet(tmp_path / "structures.parquet")
+    again = read(tmp_path / "structures.parquet", target="kind")
+    assert np.array_equal(again.inputs.matrix, examples.inputs.matrix)
+
+
+def test_a_column_of_raw_pixels(tmp_path: Path) -> None:
+    arrays = np.random.default_rng(SEED).integers(0, 255, (6, 5, 4)).astype(np.uint8)
+    frame = pl.DataFrame({"pixels": [each.tobytes() for each in arrays], "kind": [0, 1] * 3})
+    file = tmp_path / "raw.parquet"
+    frame.write_parquet(file)
+    examples = read(file, target="kind", options=ReadOptions(image="5x4"))
+    assert np.array_equal(examples.inputs.matrix, arrays.reshape(6, -1))
+    frame.write_parquet(file, metadata={"entrena": '{"encoding": "raw", "shape": [5, 4]}'})
+    assert np.array_equal(read(file, target="kind").inputs.matrix, arrays.reshape(6, -1))
+    smaller = read(file, target="kind", options=ReadOptions(image="2x2")).inputs
+    assert smaller.image == (2, 2, 1)
+    model = entrena.train({"max_epochs": 1}, file, target="kind", test_fraction=0, save=False).model
+    assert model.schema.image == (5, 4, 1)
+
+
+def test_a_column_of_pictures_with_bad_ones(tmp_path: Path) -> None:
+    _, frame = column_of(tmp_path)
+    file = tmp_path / "bad.parquet"
+    contents = frame["image"].to_list()
+    frame.with_columns(image=pl.Series([contents[0], None, contents[2][:40], *contents[3:]])).write_parquet(file)
+    with pytest.raises(DataError, match=r"the picture in row 2 cannot be read: it is missing \(2 such pictures\)"):
+        read(file, target="kind")
+    examples = read(file, target="kind", options=ReadOptions(skip_bad=True))
+    assert examples.targets.tolist() == ["a", "b", "a", "b"]
+    assert "2 that cannot be read left out" in examples.inputs.said
+    with pytest.raises(UsageError, match="there is no column 'sort' to predict"):
+        read(file, target="sort")
+    with pytest.raises(UsageError, match="which column is to be predicted from the pictures"):
+        read(file)

@@ -366,7 +366,10 @@ ADVICE = "; X[:, None] makes one column of it, X[None, :] one row"
     [
         ((X, [1, 2]), "array: inputs have 3 rows and targets 2; they must be equal"),
         ((X[:, 0], [1, 2, 3]), f"array: inputs need two dimensions, rows × columns; these have shape (3,){ADVICE}"),
-        ((np.ones((2, 2, 2)), [1, 2]), "array: inputs need two dimensions, rows × columns; these have shape (2, 2, 2)"),
+        (
+            (np.ones((2, 2, 2, 2, 2)), [1, 2]),
+            "array: inputs need two dimensions, rows × columns; these have shape (2, 2, 2, 2, 2)",
+        ),
         ((np.ones((0, 2)), []), "array: there are no rows (the inputs have shape (0, 2))"),
         ((np.ones((2, 0)), [1, 2]), "array: there are no input columns (the inputs have shape (2, 0))"),
         ((X, None), "(X, y): y is None; training needs targets"),

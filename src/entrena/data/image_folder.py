@@ -1,27 +1,22 @@
 """A folder of pictures as a table of images: each folder in it is a class, each file in these a row.
 
-Pictures are turned upright as their camera says, cut to the wanted shape around their middle, and resized. A picture
-that is too large for Pillow's limit (a file of a few bytes may unpack to gigabytes) counts as one that cannot be read.
+Pictures are turned upright as their camera says, cut to the wanted shape around their middle, and resized (`pictures`).
 """
 
 from __future__ import annotations
 
-import os
-import warnings
-from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from entrena.data.arrays import input_names
 from entrena.data.examples import Examples
 from entrena.data.images import words_for
+from entrena.data.pictures import check_pillow, n_threads, read_into, size_of, usual_shape
 from entrena.data.table import Table
 from entrena.data.values import Place
 from entrena.errors import DataError, UsageError, shortened
@@ -30,9 +25,6 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
 KINDS = "PNG, JPEG, WebP, TIFF"
 
 TARGET = "class"
-
-# Pictures whose sizes differ, or are larger than this, become squares of this many pixels.
-USUAL_SIDE, LARGEST_SIDE = 32, 64
 
 # Names of folders that hold parts of a data set and are no classes.
 PARTS = frozenset("train training test testing val valid validation dev".split())
@@ -130,16 +122,16 @@ def read_folder(
         UsageError: There are no pictures or no classes, or Pillow is not installed.
         DataError: A picture cannot be read, or the folder of a class is empty.
     """
-    _check_pillow()
+    check_pillow()
     found = find_pictures(folder)
     if targets and found.classes is None:
         raise UsageError(f"{folder}: its pictures lie in no folders: make a folder for each class, named as the class")
     source = found.folder.name or str(folder)
-    with ThreadPoolExecutor(_n_threads()) as threads:  # Pillow decodes without Python's lock
-        sizes = [] if image is not None and image[2] is not None else list(threads.map(_size_of, found.files))
-        shape = _shape(sizes, image)
+    with ThreadPoolExecutor(n_threads()) as threads:  # Pillow decodes without Python's lock
+        sizes = [] if image is not None and image[2] is not None else list(threads.map(size_of, found.files))
+        shape = usual_shape(sizes, image)
         pixels = np.empty((len(found.files), shape[0] * shape[1] * shape[2]), np.uint8)
-        wrong = list(threads.map(partial(_read_into, shape=shape), found.files, pixels))
+        wrong = list(threads.map(partial(read_into, shape=shape), found.files, pixels))
     bad = [row for row, said in enumerate(wrong) if said]
     if bad and not skip_bad:
         more = f" ({len(bad)} such pictures)" if len(bad) > 1 else ""
@@ -179,86 +171,3 @@ def _said(found: Found, shape: tuple[int, int, int], bad: Sequence[str]) -> str:
         listed = ", ".join(map(shortened, bad[:SHOWN_BAD]))
         parts.append(f"{len(bad)} that cannot be read left out: {listed}{more}")
     return "; ".join(parts)
-
-
-def _shape(
-    sizes: Sequence[tuple[int, int, int] | None], image: tuple[int, int, int | None] | None
-) -> tuple[int, int, int]:
-    known = [size for size in sizes if size is not None]
-    channels = max((size[2] for size in known), default=3)
-    if image is not None:
-        return image[0], image[1], channels if image[2] is None else image[2]
-    of_size = Counter(size[:2] for size in known)
-    if len(of_size) == 1:
-        height, width = next(iter(of_size))
-        if max(height, width) <= LARGEST_SIDE:
-            return height, width, channels
-    return USUAL_SIDE, USUAL_SIDE, channels
-
-
-def _size_of(file: Path) -> tuple[int, int, int] | None:
-    """Height, width and channels of a picture, from its first bytes; None where these cannot be read."""
-    from PIL import Image, ImageOps
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(file) as picture:
-                grey = picture.mode in ("1", "L", "LA", "F") or picture.mode.startswith("I")
-                width, height = picture.size
-                if picture.getexif().get(ImageOps.ExifTags.Base.Orientation, 1) in (5, 6, 7, 8):
-                    width, height = height, width
-                return height, width, 1 if grey else 3
-    except Exception:  # whatever a damaged file makes of its reader is told when it is read whole
-        return None
-
-
-def _read_into(file: Path, row: np.ndarray, *, shape: tuple[int, int, int]) -> str:
-    """Writes the pixels of a picture to a row; what is wrong with it, or an empty text."""
-    from PIL import Image, ImageOps
-
-    height, width, channels = shape
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file) as opened:
-                opened.draft("L" if channels == 1 else "RGB", (2 * width, 2 * height))  # JPEG: decodes fewer pixels
-                picture: Any = ImageOps.exif_transpose(opened)
-                picture = _plain(picture, "L" if channels == 1 else "RGB")
-                if picture.size != (width, height):
-                    picture = ImageOps.fit(picture, (width, height), Image.Resampling.BICUBIC)
-                row[:] = np.asarray(picture, np.uint8).reshape(-1)
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        return f"it has more pixels than the limit of {Image.MAX_IMAGE_PIXELS or 0:,}"
-    except MemoryError:
-        return "it needs more memory than there is"
-    except Exception as error:  # Pillow's readers raise many kinds of errors for damaged files
-        said = str(error).strip() or type(error).__name__
-        return "it is no picture that Pillow knows" if "cannot identify" in said else shortened(said, 100)
-    return ""
-
-
-def _plain(picture: Any, mode: str) -> Any:
-    """A picture as grey or as colours of 8 bits; what is transparent lies on white."""
-    from PIL import Image
-
-    if picture.mode.startswith("I"):  # 16 bits
-        values = np.asarray(picture).astype(np.float64)
-        picture = Image.fromarray(np.clip(values / 257, 0, 255).round().astype(np.uint8))
-    elif picture.mode == "F":
-        raise ValueError("its pixels are fractions, whose range is not known: save it with 8 or 16 bits")
-    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
-        picture = picture.convert("RGBA")
-        white = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(white, picture)
-    return picture if picture.mode == mode else picture.convert(mode)
-
-
-def _n_threads() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _check_pillow() -> None:
-    if find_spec("PIL") is None:
-        raise UsageError("folders of pictures need Pillow: pip install 'entrena[images]'")

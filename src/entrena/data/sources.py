@@ -18,7 +18,7 @@ from entrena.data.embedded import EMBEDDED
 from entrena.data.examples import Examples
 from entrena.data.files import STANDARD_INPUT, find_file, read_file
 from entrena.data.frames import frame_table, is_frame
-from entrena.data.image_folder import TARGET, is_folder, read_folder
+from entrena.data.image_sources import are_pictures, model_pictures, training_pictures
 from entrena.data.images import as_image, check_same, images_of, is_array_of_images, parse_image
 from entrena.data.schema import Label, Schema, class_numbers
 from entrena.data.table import Column, Table, as_numbers, as_texts
@@ -82,7 +82,7 @@ def read(
     (150, 'sepal length (cm)', ('species',))
     """
     examples = _read(source, target, rows, options, text_columns, like)
-    if options.image is None or examples.inputs.files is not None:
+    if options.image is None or (examples.inputs.image is not None and not isinstance(source, tuple)):
         return examples
     return replace(examples, inputs=as_image(examples.inputs, parse_image(options.image)))
 
@@ -98,14 +98,10 @@ def _read(
     names = None if target is None else target_names(target)
     if isinstance(source, str) and source in EMBEDDED:
         return with_rows(embedded_examples(source, names), rows)
-    if is_folder(source):
-        if names not in (None, (TARGET,)):
-            raise UsageError(
-                f"{source}: the target of a folder of pictures is '{TARGET}', the names of its folders: leave it out"
-            )
+    if are_pictures(source):
         if rows != NO_ROW_COLUMNS:
-            raise UsageError(f"{source}: a folder of pictures has no columns of weights, groups or times")
-        return read_folder(source, _image_of(options), skip_bad=options.skip_bad)
+            raise UsageError(f"{source}: beside pictures no columns of weights, groups or times are read")
+        return training_pictures(source, names, options)
     if isinstance(source, tuple):
         return with_rows(_pair(source, names), rows)
     if not isinstance(source, str | Path) and not is_frame(source):
@@ -168,11 +164,8 @@ def read_inputs(
     names, wanted = schema.columns, schema.target_names
     if isinstance(source, str) and source in EMBEDDED:
         return _embedded_inputs(EMBEDDED[source].load(), names, wanted)
-    if is_folder(source):
-        _check_images(source, schema)
-        found = read_folder(source, schema.image, skip_bad=options.skip_bad, targets=False)
-        with_targets = targets and found.targets is not None and wanted == found.target_names
-        return found if with_targets else replace(found, targets=None, target_names=())
+    if are_pictures(source, schema):
+        return model_pictures(source, schema, options, targets=targets)
     if isinstance(source, tuple):
         inputs, given = _two(source)
         examples = read_inputs(inputs, schema, targets=False)
@@ -241,19 +234,9 @@ def read_columns(source: Any, schema: Schema, *, options: ReadOptions = FOUND) -
     """All columns of a file, a frame or an embedded set, as they are, read as for a model: for `predict --keep`."""
     if isinstance(source, str) and source in EMBEDDED:
         return EMBEDDED[source].load().inputs
-    if is_folder(source):
-        _check_images(source, schema)
-        return read_folder(source, schema.image, skip_bad=options.skip_bad, targets=False).inputs
+    if are_pictures(source, schema):
+        return model_pictures(source, schema, options, targets=False).inputs
     return _table(source, options, schema.text_columns, schema.found, known_targets(schema))[0]
-
-
-def _image_of(options: ReadOptions) -> tuple[int, int, int | None] | None:
-    return None if options.image is None else parse_image(options.image)
-
-
-def _check_images(source: Any, schema: Schema) -> None:
-    if schema.image is None:
-        raise UsageError(f"{source} is a folder, and the model reads the columns of a table: name a file")
 
 
 def target_names(target: str | Sequence[str]) -> tuple[str, ...]:
