@@ -397,6 +397,10 @@ def check_streamable(recipe: Recipe) -> None:
             "a stream has no validation rows: every row is tested before it is learned; leave it out",
         ),
         "training.refit": (training.refit, "a stream holds no rows back: leave it out"),
+        "inputs.categories": (
+            recipe.inputs.categories.name == "target",
+            "'target' needs the targets of all rows before the first: take frequency or embedding",
+        ),
         "targets.calibration": (
             targets.calibration.name != "none",
             "needs validation rows, and a stream has none: leave it out",

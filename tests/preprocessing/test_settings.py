@@ -12,6 +12,7 @@ from entrena.preprocessing import (
     CALIBRATIONS,
     CATEGORIES,
     CENTER,
+    DATES,
     MISSING,
     SCALES,
     TARGET_CODINGS,
@@ -20,7 +21,7 @@ from entrena.preprocessing import (
     TargetSettings,
 )
 
-REGISTRIES = [CENTER, SCALES, MISSING, CATEGORIES, TARGET_CODINGS, TARGET_SCALES, CALIBRATIONS]
+REGISTRIES = [CENTER, SCALES, MISSING, CATEGORIES, DATES, TARGET_CODINGS, TARGET_SCALES, CALIBRATIONS]
 
 
 def test_defaults():
@@ -32,6 +33,7 @@ def test_defaults():
         "components": None,
         "missing": "indicator",
         "categories": "auto",
+        "dates": "cyclic",
     }
     assert TargetSettings().model_dump(mode="json") == {
         "target_coding": "one_hot",
@@ -62,6 +64,7 @@ def test_entries_say_what_they_are(registry):
         "inputs.scale",
         "inputs.missing",
         "inputs.categories",
+        "inputs.dates",
         "targets.target_coding",
         "targets.target_scale",
         "targets.calibration",

@@ -32,7 +32,9 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         decorrelate: `none`, `pca` or `whiten`: whether inputs are rotated to their principal components.
         components: How many components are kept: a number or a share of the variance; None: all.
         missing: What becomes of missing values: `indicator`, `impute` or `refuse`.
-        categories: How columns of texts and categories become numbers: `auto`, `one_hot` or `embedding`.
+        categories: How columns of texts and categories become numbers: `auto`, `one_hot`, `embedding`, `frequency` or
+            `target`.
+        dates: How columns of dates become numbers: `cyclic` (sines and cosines) or `numbers`.
         target_coding: How classes become targets.
         calibration: `none` or `temperature`: what makes the probabilities honest.
         class_weight: None, `"balanced"`, or the weight of each class.
@@ -92,6 +94,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         components: int | float | None = None,
         missing: Any = "indicator",
         categories: Any = "auto",
+        dates: Any = "cyclic",
         target_coding: Any = "one_hot",
         calibration: Any = "none",
         class_weight: Any = None,
@@ -130,6 +133,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         self.components = components
         self.missing = missing
         self.categories = categories
+        self.dates = dates
         self.target_coding = target_coding
         self.calibration = calibration
         self.class_weight = class_weight

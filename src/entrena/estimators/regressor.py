@@ -29,7 +29,9 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         decorrelate: `none`, `pca` or `whiten`: whether inputs are rotated to their principal components.
         components: How many components are kept: a number or a share of the variance; None: all.
         missing: What becomes of missing values: `indicator`, `impute` or `refuse`.
-        categories: How columns of texts and categories become numbers: `auto`, `one_hot` or `embedding`.
+        categories: How columns of texts and categories become numbers: `auto`, `one_hot`, `embedding`, `frequency` or
+            `target`.
+        dates: How columns of dates become numbers: `cyclic` (sines and cosines) or `numbers`.
         target_scale: How targets are scaled for training; undone in predictions.
         loss: `auto` or a loss for numbers.
         optimizer: How gradients become a step.
@@ -86,6 +88,7 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         components: int | float | None = None,
         missing: Any = "indicator",
         categories: Any = "auto",
+        dates: Any = "cyclic",
         target_scale: Any = "standard",
         loss: Any = "auto",
         optimizer: Any = "adamw",
@@ -122,6 +125,7 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         self.components = components
         self.missing = missing
         self.categories = categories
+        self.dates = dates
         self.target_scale = target_scale
         self.loss = loss
         self.optimizer = optimizer
