@@ -17,7 +17,17 @@ from entrena.diagnosis import Finding, few_rows_take_most_draws
 from entrena.errors import DataError, Problem, RecipeError, RunError
 from entrena.model import Model, main_score, readable, true_values
 from entrena.network import Network
-from entrena.preprocessing import InputSettings, Preprocessor, TargetCoder, class_weights, fit_temperature
+from entrena.preprocessing import (
+    CATEGORIES,
+    EncodingTargets,
+    InputSettings,
+    OutOfFold,
+    Preprocessor,
+    TargetCoder,
+    class_weights,
+    fit_temperature,
+    out_of_fold,
+)
 from entrena.preprocessing.augmentation import Augmentation
 from entrena.preprocessing.images import augmentation_of, before_augmentation
 from entrena.recipe import Recipe
@@ -146,17 +156,22 @@ def prepare(recipe: Recipe, schema: Schema, parts: Parts, *, start: Model | None
     examples = parts.training
     if examples.targets is None:
         raise DataError(f"{examples.source}: training needs targets")
+    inputs, by_target = examples.inputs.pick(schema.columns), _encoding_targets(recipe, schema, examples)
     if start is None:
-        inputs = examples.inputs.pick(schema.columns)
-        preprocessor = Preprocessor.fit(inputs, schema.inputs, recipe.inputs, examples.weight)
+        fitted = Preprocessor.fit_training(inputs, schema.inputs, recipe.inputs, examples.weight, by_target)
+        preprocessor, placed = fitted
         coder = TargetCoder.fit(examples.targets, schema, recipe.targets, examples.weight)
     else:
         preprocessor, coder = start.preprocessor, start.coder
+        # These may be the rows that the model's own values were found from: so they do not see their own targets.
+        placed = {} if by_target is None else out_of_fold(inputs, preprocessor.encodings, by_target)
     weight = _training_weight(recipe, schema, parts)
     dtype = "float64" if recipe.training.precision == "float64" else "float32"
     augmentation = augmentation_of(recipe.inputs, schema.image)
     coded = _coded(coder, examples, schema, output, dtype)
-    training = _training_part(examples, preprocessor, coded, weight, schema.classes, augments=augmentation is not None)
+    training = _training_part(
+        examples, preprocessor, coded, weight, schema.classes, placed, augments=augmentation is not None
+    )
     validation = None
     if parts.validation is not None:
         validation = _validation_part(recipe, schema, parts, preprocessor, coder, output, dtype)
@@ -179,6 +194,17 @@ def prepare(recipe: Recipe, schema: Schema, parts: Parts, *, start: Model | None
         first,
         _file_rows(examples) if "losses" in needs(recipe.training.order) else None,
     )
+
+
+def _encoding_targets(recipe: Recipe, schema: Schema, examples: Examples) -> EncodingTargets | None:
+    """The training rows' targets as target encoding reads them; None where no category is coded by them."""
+    choice = recipe.inputs.categories
+    if choice.name != "target" or all(role.role != "category" for role in schema.inputs):
+        return None
+    assert examples.targets is not None
+    chance = generator(recipe.random_state, "encoding")
+    n_folds = int(CATEGORIES.settings_of(choice)["folds"] or 0)
+    return EncodingTargets.of(examples.targets, schema, n_folds, chance, examples.weight, examples.groups)
 
 
 def _planned(
@@ -228,7 +254,9 @@ def prepare_like(prepared: Prepared, recipe: Recipe) -> Prepared | None:
 def _sight(recipe: Recipe) -> tuple[object, ...]:
     """What decides how a network sees rows, and which it sees."""
     training = recipe.training
-    held = (training.early_stopping, training.validation_fraction)
+    held: tuple[object, ...] = (training.early_stopping, training.validation_fraction)
+    if recipe.inputs.categories.name == "target":
+        held = (*held, recipe.random_state)  # by which the rows are dealt out to folds
     return recipe.inputs, recipe.targets, recipe.network.output, training.precision, training.scoring, *held
 
 
@@ -359,6 +387,7 @@ def _training_part(
     coded: np.ndarray,
     weight: np.ndarray | None,
     classes: tuple[Label, ...] | None,
+    placed: OutOfFold,
     *,
     augments: bool,
 ) -> TrainingPart:
@@ -372,7 +401,7 @@ def _training_part(
         preprocessor, shift, turn = before_augmentation(preprocessor)
         sight = Sight(*(None if each is None else each.astype(dtype) for each in (shift, turn)))  # type: ignore[arg-type]
     inputs, targets = blank_table(n, preprocessor.n_features, dtype), blank_table(n, coded.shape[1], dtype)
-    preprocessor.transform(examples.inputs, dtype, out=inputs[:n])
+    preprocessor.transform(examples.inputs, dtype, out=inputs[:n], placed=placed)
     targets[:n] = coded
     assert examples.targets is not None
     numbers = None if classes is None else class_numbers(examples.targets, classes, source=examples.source)

@@ -401,6 +401,10 @@ def check_streamable(recipe: Recipe) -> None:
             "a stream shows each row once, as it comes: leave augment out",
         ),
         "training.refit": (training.refit, "a stream holds no rows back: leave it out"),
+        "inputs.categories": (
+            recipe.inputs.categories.name == "target",
+            "'target' needs the targets of all rows before the first: take frequency or embedding",
+        ),
         "targets.calibration": (
             targets.calibration.name != "none",
             "needs validation rows, and a stream has none: leave it out",

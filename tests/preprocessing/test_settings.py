@@ -13,6 +13,7 @@ from entrena.preprocessing import (
     CALIBRATIONS,
     CATEGORIES,
     CENTER,
+    DATES,
     MISSING,
     SCALES,
     TARGET_CODINGS,
@@ -21,7 +22,7 @@ from entrena.preprocessing import (
     TargetSettings,
 )
 
-REGISTRIES = [CENTER, SCALES, MISSING, CATEGORIES, AUGMENTATIONS, TARGET_CODINGS, TARGET_SCALES, CALIBRATIONS]
+REGISTRIES = [CENTER, SCALES, MISSING, CATEGORIES, DATES, AUGMENTATIONS, TARGET_CODINGS, TARGET_SCALES, CALIBRATIONS]
 
 
 def test_defaults():
@@ -33,6 +34,7 @@ def test_defaults():
         "components": None,
         "missing": "indicator",
         "categories": "auto",
+        "dates": "cyclic",
         "augment": None,
     }
     assert TargetSettings().model_dump(mode="json") == {
@@ -64,6 +66,7 @@ def test_entries_say_what_they_are(registry):
         "inputs.scale",
         "inputs.missing",
         "inputs.categories",
+        "inputs.dates",
         "inputs.augment",
         "targets.target_coding",
         "targets.target_scale",

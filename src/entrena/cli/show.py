@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from entrena.cli.data_facts import component_facts, condition_facts
+from entrena.cli.data_facts import category_facts, component_facts, condition_facts
 from entrena.cli.options import RUNS_DIR, Debug, Json, RunName, RunsDir
 from entrena.cli.output import (
     listed,
@@ -207,7 +207,8 @@ def _facts(described: Mapping[str, Any]) -> list[tuple[str, str]]:
         told = ", ".join(f"{shortened(role['name'])} ({role['reason']})" for role in left_out[:6])
         facts.append(("left out", told + (f" and {len(left_out) - 6} more" if len(left_out) > 6 else "")))
     if model.get("inputs"):
-        facts += component_facts(model["inputs"]) + condition_facts(model["inputs"])
+        facts += category_facts(model["inputs"]) + component_facts(model["inputs"])
+        facts += condition_facts(model["inputs"])
     sizes = model.get("sizes") or {}
     used = [f"{sizes[part]:,} {part}" for part in ("training", "validation", "test") if sizes.get(part)]
     if used:

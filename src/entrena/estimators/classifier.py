@@ -34,7 +34,9 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         augment: How images are changed in training, afresh in each update: `"shift"`, `["shift", "noise"]` or a table
             `{"shift": 0.1}`; None: not at all.
         missing: What becomes of missing values: `indicator`, `impute` or `refuse`.
-        categories: How columns of texts and categories become numbers: `auto`, `one_hot` or `embedding`.
+        categories: How columns of texts and categories become numbers: `auto`, `one_hot`, `embedding`, `frequency` or
+            `target`.
+        dates: How columns of dates become numbers: `cyclic` (sines and cosines) or `numbers`.
         target_coding: How classes become targets.
         calibration: `none` or `temperature`: what makes the probabilities honest.
         class_weight: None, `"balanced"`, or the weight of each class.
@@ -95,6 +97,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         augment: Any = None,
         missing: Any = "indicator",
         categories: Any = "auto",
+        dates: Any = "cyclic",
         target_coding: Any = "one_hot",
         calibration: Any = "none",
         class_weight: Any = None,
@@ -134,6 +137,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         self.augment = augment
         self.missing = missing
         self.categories = categories
+        self.dates = dates
         self.target_coding = target_coding
         self.calibration = calibration
         self.class_weight = class_weight

@@ -31,7 +31,9 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         augment: How images are changed in training, afresh in each update: `"shift"`, `["shift", "noise"]` or a table
             `{"shift": 0.1}`; None: not at all.
         missing: What becomes of missing values: `indicator`, `impute` or `refuse`.
-        categories: How columns of texts and categories become numbers: `auto`, `one_hot` or `embedding`.
+        categories: How columns of texts and categories become numbers: `auto`, `one_hot`, `embedding`, `frequency` or
+            `target`.
+        dates: How columns of dates become numbers: `cyclic` (sines and cosines) or `numbers`.
         target_scale: How targets are scaled for training; undone in predictions.
         loss: `auto` or a loss for numbers.
         optimizer: How gradients become a step.
@@ -89,6 +91,7 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         augment: Any = None,
         missing: Any = "indicator",
         categories: Any = "auto",
+        dates: Any = "cyclic",
         target_scale: Any = "standard",
         loss: Any = "auto",
         optimizer: Any = "adamw",
@@ -126,6 +129,7 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         self.augment = augment
         self.missing = missing
         self.categories = categories
+        self.dates = dates
         self.target_scale = target_scale
         self.loss = loss
         self.optimizer = optimizer

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 from entrena.preprocessing.augmentation import AUGMENTATIONS
 from entrena.preprocessing.calibration import CALIBRATIONS, fit_temperature
 from entrena.preprocessing.categories import CATEGORIES
+from entrena.preprocessing.dates import DATES
 from entrena.preprocessing.decorrelation import DECORRELATIONS
 from entrena.preprocessing.missing import MISSING
 from entrena.preprocessing.preprocessor import Preprocessor
 from entrena.preprocessing.running import RunningInputs, RunningMoments, RunningTargets
 from entrena.preprocessing.scaling import CENTER, SCALES
 from entrena.preprocessing.settings import InputSettings, TargetSettings
+from entrena.preprocessing.target_encoding import EncodingTargets, OutOfFold, out_of_fold
 from entrena.preprocessing.targets import TARGET_CODINGS, TARGET_SCALES, TargetCoder, class_weights
 from entrena.preprocessing.transforms import TRANSFORMS
 
@@ -30,13 +32,16 @@ __all__ = [
     "CALIBRATIONS",
     "CATEGORIES",
     "CENTER",
+    "DATES",
     "DECORRELATIONS",
     "MISSING",
     "SCALES",
     "TARGET_CODINGS",
     "TARGET_SCALES",
     "TRANSFORMS",
+    "EncodingTargets",
     "InputSettings",
+    "OutOfFold",
     "Preprocessor",
     "PrincipalComponents",
     "RunningInputs",
@@ -46,6 +51,7 @@ __all__ = [
     "TargetSettings",
     "class_weights",
     "fit_temperature",
+    "out_of_fold",
 ]
 
 

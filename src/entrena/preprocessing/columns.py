@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -85,6 +85,22 @@ def level_numbers(table: Table, column: Column, levels: Levels) -> Series:
         return Series(column.values, table.rows, levels.numbers(column.levels))
     column = as_texts(table, column.name)
     return Series(column.values, None, levels.numbers(column.levels))
+
+
+def category_series(table: Table, column: Column, encoding: Encoding, placed: np.ndarray | None) -> tuple[Series, ...]:
+    """The numbers that stand for a category's levels.
+
+    Args:
+        table: The table.
+        column: One of its columns, with all rows that the source has.
+        encoding: What becomes of it.
+        placed: [rows of the column, parts] the numbers of rows that get others than their levels', or None.
+    """
+    if placed is not None:
+        return tuple(Series(placed[:, j], table.rows) for j in range(len(encoding.parts)))
+    found = level_numbers(table, column, encoding.levels)
+    assert found.lookup is not None
+    return tuple(replace(found, lookup=values[found.lookup]) for values in encoding.values.T)
 
 
 def gaps_of(table: Table, column: Column, role: Role) -> Series:
@@ -199,19 +215,27 @@ class NumberBlocks:
         return max(1, min(GROUP_COLUMNS, GROUP_VALUES // max(1, self.table.n_rows)))
 
 
-def number_blocks(table: Table, encodings: Sequence[Encoding]) -> NumberBlocks:
+def number_blocks(
+    table: Table, encodings: Sequence[Encoding], placed: Mapping[str, np.ndarray] | None = None
+) -> NumberBlocks:
     """The numbers that columns give, in the order of the columns; gaps are not filled yet.
 
     Args:
         table: A table of these columns only, in their order.
         encodings: Which numbers each column gives.
+        placed: [rows of the source, parts] of categories whose rows get other numbers than their levels'.
     """
     names = tuple(encoding.name for encoding in encodings for _ in encoding.parts)
+    placed = placed or {}
     series = tuple(
         one
         for column, encoding in zip(table.columns, encodings, strict=True)
         if encoding.parts
-        for one in series_of(table, column, encoding.role, encoding.parts)
+        for one in (
+            category_series(table, column, encoding, placed.get(encoding.name))
+            if encoding.role == "category"
+            else series_of(table, column, encoding.role, encoding.parts)
+        )
     )
     matrix, picked = table.matrix, None
     if any(encoding.role not in ("number", "boolean") for encoding in encodings):

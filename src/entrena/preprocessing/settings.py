@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 from entrena.preprocessing.augmentation import AUGMENTATIONS, amounts_of
 from entrena.preprocessing.calibration import CALIBRATIONS
 from entrena.preprocessing.categories import CATEGORIES
+from entrena.preprocessing.dates import DATES
 from entrena.preprocessing.decorrelation import DECORRELATIONS
 from entrena.preprocessing.missing import MISSING
 from entrena.preprocessing.principal_components import Wanted
@@ -90,6 +91,9 @@ class InputSettings(BaseModel):
     )
     categories: Annotated[Choice, ChosenFrom(CATEGORIES)] = Field(
         Choice("auto"), description="What the network gets of a category's level."
+    )
+    dates: Annotated[Choice, ChosenFrom(DATES)] = Field(
+        Choice("cyclic"), description="What the network gets of a date."
     )
     augment: Augment = Field(
         None,
