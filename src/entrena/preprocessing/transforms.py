@@ -130,7 +130,8 @@ def quantiles(values: np.ndarray, weights: np.ndarray | None, shares: np.ndarray
     asked, rounding = shares * reached[-1], ROUNDING * reached[-1]
     first = np.minimum(np.searchsorted(reached, asked - rounding), len(values) - 1)
     after = np.minimum(np.searchsorted(reached, asked + rounding), len(values) - 1)
-    return cast(np.ndarray, values[first] / 2 + values[after] / 2)
+    # Exactly the value where both are equal; halves, for the difference of two great numbers is beyond float64.
+    return cast(np.ndarray, values[first] + (values[after] / 2 - values[first] / 2))
 
 
 TRANSFORMS = Registry(
