@@ -150,7 +150,7 @@ def prepare(recipe: Recipe, schema: Schema, parts: Parts, *, start: Model | None
         coder = TargetCoder.fit(examples.targets, schema, recipe.targets, examples.weight)
     else:
         preprocessor, coder = start.preprocessor, start.coder
-    weight = _training_weight(recipe, schema, parts)
+    weight = training_weight(recipe, schema, parts)
     dtype = "float64" if recipe.training.precision == "float64" else "float32"
     training = _training_part(
         examples, preprocessor, _coded(coder, examples, schema, output, dtype), weight, schema.classes
@@ -236,7 +236,7 @@ def fit(prepared: Prepared, watchers: Watchers = UNWATCHED, resume: Checkpoint |
         prepared.validation,
         start=prepared.start,
         resume=resume,
-        loss_unit=_loss_unit(prepared),
+        loss_unit=loss_unit(prepared.schema, prepared.coder),
         watchers=watchers,
     )
     return _fitted(prepared, training)
@@ -258,10 +258,11 @@ def fit_many(
         resume: For each network where an earlier training of it stopped, or None; empty: all begin.
         on_checkpoints: Called from time to time, and at the end, with checkpoints by the networks' numbers.
     """
+    units = [loss_unit(each.schema, each.coder) for each in prepared]
     members = [
-        Member(each.network, each.plan, each.training, each.validation, each.start, at, _loss_unit(each), watchers)
-        for each, watchers, at in zip(
-            prepared, watching or [()] * len(prepared), resume or [None] * len(prepared), strict=True
+        Member(each.network, each.plan, each.training, each.validation, each.start, at, unit, watchers)
+        for each, unit, watchers, at in zip(
+            prepared, units, watching or [()] * len(prepared), resume or [None] * len(prepared), strict=True
         )
     ]
     trained = train_many(members, on_checkpoints, interrupted)
@@ -330,7 +331,7 @@ def _calibrated(model: Model, prepared: Prepared) -> Model:
     return replace(model, temperature=temperature)
 
 
-def _training_weight(recipe: Recipe, schema: Schema, parts: Parts) -> np.ndarray | None:
+def training_weight(recipe: Recipe, schema: Schema, parts: Parts) -> np.ndarray | None:
     """Sample weight × class weight, of mean 1; None where all are equal."""
     examples, weight = parts.training, parts.training.weight
     if schema.classes is not None and recipe.targets.class_weight is not None:
@@ -363,6 +364,13 @@ def _training_part(
     assert examples.targets is not None
     numbers = None if classes is None else class_numbers(examples.targets, classes, source=examples.source)
     return TrainingPart(inputs, targets, weight, table_rows=n, classes=numbers)
+
+
+def as_seen(model: Model, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
+    """Rows as a trained network sees them: its inputs [rows, inputs] and coded targets [rows, outputs]."""
+    dtype = str(model.params[0]["weights"].dtype)
+    targets = _coded(model.coder, examples, model.schema, model.network.output, dtype)
+    return model.preprocessor.transform(examples.inputs, dtype), targets
 
 
 def _file_rows(examples: Examples) -> np.ndarray:
@@ -398,11 +406,11 @@ def _validation_part(
     return ValidationPart(inputs, _coded(coder, examples, schema, output, dtype), weight, score=score, score_name=name)
 
 
-def _loss_unit(prepared: Prepared) -> float:
+def loss_unit(schema: Schema, coder: TargetCoder) -> float:
     """From the program's squared error to the target's units; several outputs stay relative to their variances."""
-    if prepared.schema.classes is not None or len(prepared.schema.target_names) > 1:
+    if schema.classes is not None or len(schema.target_names) > 1:
         return 1.0
-    scale = float(prepared.coder.scale[0])
+    scale = float(coder.scale[0])
     unit = scale * scale
     return unit if 0 < unit < float("inf") else 1.0  # beyond float64: the losses stay relative to the variance
 
