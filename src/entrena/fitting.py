@@ -165,7 +165,7 @@ def prepare(recipe: Recipe, schema: Schema, parts: Parts, *, start: Model | None
         preprocessor, coder = start.preprocessor, start.coder
         # These may be the rows that the model's own values were found from: so they do not see their own targets.
         placed = {} if by_target is None else out_of_fold(inputs, preprocessor.encodings, by_target)
-    weight = _training_weight(recipe, schema, parts)
+    weight = training_weight(recipe, schema, parts)
     dtype = "float64" if recipe.training.precision == "float64" else "float32"
     augmentation = augmentation_of(recipe.inputs, schema.image)
     coded = _coded(coder, examples, schema, output, dtype)
@@ -269,7 +269,7 @@ def fit(prepared: Prepared, watchers: Watchers = UNWATCHED, resume: Checkpoint |
         prepared.validation,
         start=prepared.start,
         resume=resume,
-        loss_unit=_loss_unit(prepared),
+        loss_unit=loss_unit(prepared.schema, prepared.coder),
         watchers=watchers,
     )
     return _fitted(prepared, training)
@@ -291,10 +291,11 @@ def fit_many(
         resume: For each network where an earlier training of it stopped, or None; empty: all begin.
         on_checkpoints: Called from time to time, and at the end, with checkpoints by the networks' numbers.
     """
+    units = [loss_unit(each.schema, each.coder) for each in prepared]
     members = [
-        Member(each.network, each.plan, each.training, each.validation, each.start, at, _loss_unit(each), watchers)
-        for each, watchers, at in zip(
-            prepared, watching or [()] * len(prepared), resume or [None] * len(prepared), strict=True
+        Member(each.network, each.plan, each.training, each.validation, each.start, at, unit, watchers)
+        for each, unit, watchers, at in zip(
+            prepared, units, watching or [()] * len(prepared), resume or [None] * len(prepared), strict=True
         )
     ]
     trained = train_many(members, on_checkpoints, interrupted)
@@ -363,7 +364,7 @@ def _calibrated(model: Model, prepared: Prepared) -> Model:
     return replace(model, temperature=temperature)
 
 
-def _training_weight(recipe: Recipe, schema: Schema, parts: Parts) -> np.ndarray | None:
+def training_weight(recipe: Recipe, schema: Schema, parts: Parts) -> np.ndarray | None:
     """Sample weight × class weight, of mean 1; None where all are equal."""
     examples, weight = parts.training, parts.training.weight
     if schema.classes is not None and recipe.targets.class_weight is not None:
@@ -408,6 +409,13 @@ def _training_part(
     return TrainingPart(inputs, targets, weight, table_rows=n, classes=numbers, sight=sight)
 
 
+def as_seen(model: Model, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
+    """Rows as a trained network sees them: its inputs [rows, inputs] and coded targets [rows, outputs]."""
+    dtype = str(model.params[0]["weights"].dtype)
+    targets = _coded(model.coder, examples, model.schema, model.network.output, dtype)
+    return model.preprocessor.transform(examples.inputs, dtype), targets
+
+
 def _file_rows(examples: Examples) -> np.ndarray:
     """The number of each row as the user counts the rows of the source."""
     rows = examples.inputs.rows
@@ -441,11 +449,11 @@ def _validation_part(
     return ValidationPart(inputs, _coded(coder, examples, schema, output, dtype), weight, score=score, score_name=name)
 
 
-def _loss_unit(prepared: Prepared) -> float:
+def loss_unit(schema: Schema, coder: TargetCoder) -> float:
     """From the program's squared error to the target's units; several outputs stay relative to their variances."""
-    if prepared.schema.classes is not None or len(prepared.schema.target_names) > 1:
+    if schema.classes is not None or len(schema.target_names) > 1:
         return 1.0
-    scale = float(prepared.coder.scale[0])
+    scale = float(coder.scale[0])
     unit = scale * scale
     return unit if 0 < unit < float("inf") else 1.0  # beyond float64: the losses stay relative to the variance
 

@@ -34,6 +34,7 @@ from entrena.errors import DataError, RunError, UsageError, did_you_mean
 from entrena.fitting import Parts, rows_that_count, split_validation
 from entrena.model import Model, choose_metrics
 from entrena.recipe import Recipe
+from entrena.storage import RunDirectory
 from entrena.training.seeds import generator
 
 TASKS = ("classification", "regression")
@@ -282,6 +283,59 @@ def joined(parts: tuple[Examples, ...], columns: tuple[str, ...]) -> Examples:
     weight = None if all(part.weight is None for part in parts) else np.concatenate(weights)
     table = joined_tables([part.inputs.pick(columns) for part in parts])
     return Examples(table, targets, first.target_names, first.source, weight)
+
+
+def recorded(directory: RunDirectory, otherwise: str) -> tuple[Job, Recipe]:
+    """What a run wrote down of its data, and its recipe.
+
+    Args:
+        directory: The run's.
+        otherwise: What to do where nothing is written there of the data.
+
+    Raises:
+        RunError: There is no record, or the recipe was changed.
+    """
+    name = directory.name
+    try:
+        job = Job.from_plain(directory.status()["job"])
+    except (KeyError, TypeError):
+        raise RunError(f"run '{name}' has no record of its data: {otherwise}") from None
+    recipe = Recipe.from_toml(directory.read_recipe())
+    if checksum(recipe.to_toml()) != job.recipe_fingerprint:
+        raise RunError(
+            f"run '{name}': recipe.toml was changed since the run began: put it back, or start a new run with --recipe"
+        )
+    return job, recipe
+
+
+def read_again(
+    name: str, job: Job, recipe: Recipe, data: Any, own: Mapping[str, Any], needs: str
+) -> tuple[Divided, Model | None]:
+    """The data of a run in its parts, and the model that it started from; they have to be those that it began with.
+
+    Args:
+        name: The run's.
+        job: What it wrote down.
+        recipe: Its choices.
+        data: In place of the job's own, or None.
+        own: `validation` and `test` rows of one's own, in place of the job's files, or None.
+        needs: What is to be said to other rows.
+
+    Raises:
+        RunError: The model that it started from is another one now.
+        DataError: They are other rows.
+    """
+    start = None if job.from_run is None else Model.load(job.from_run)
+    if start is not None and start.fingerprint() != job.start_fingerprint:
+        raise RunError(f"'{job.from_run}' is not the model any more from which run '{name}' started")
+    examples = read_examples(job.data if data is None else data, job, start)
+    if fingerprint(examples) != job.fingerprint:
+        raise DataError(f"{examples.source}: not the data with which run '{name}' began: {needs}")
+    divided = divide(recipe, job, examples, start, own["validation"], own["test"])
+    for part, found in own_fingerprints(job, divided).items():
+        if found != job.fingerprints.get(part):
+            raise DataError(f"not the {part} rows with which run '{name}' began")
+    return divided, start
 
 
 def _own_rows(data: Any, schema: Schema, job: Job, part: str) -> Examples:

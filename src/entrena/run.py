@@ -16,7 +16,7 @@ from typing import Any
 from entrena.data import EMBEDDED, ReadOptions
 from entrena.data.files import STANDARD_INPUT
 from entrena.data.frames import is_frame
-from entrena.errors import DataError, RunError, UsageError
+from entrena.errors import RunError, UsageError
 from entrena.finished_run import HeldOut, Run, held_out, run_of, save_run
 from entrena.fitting import Fitted, Prepared, fit, prepare
 from entrena.interrupt import interrupt_as_flag
@@ -27,7 +27,9 @@ from entrena.job import (
     fingerprint,
     make_job,
     own_fingerprints,
+    read_again,
     read_examples,
+    recorded,
 )
 from entrena.model import Model
 from entrena.recipe import Recipe, as_recipe
@@ -200,16 +202,7 @@ def _resume(path: Path, data: Any, own: Mapping[str, Any], callbacks: Sequence[O
             raise RunError(f"run '{directory.name}' is a stream: train_stream(resume=…) goes on with it")
         if status.get("state") == "done":
             raise RunError(f"run '{directory.name}' is done: --from {directory.name} starts a new run from its weights")
-        try:
-            job = Job.from_plain(status["job"])
-        except (KeyError, TypeError):
-            raise RunError(f"run '{directory.name}' has no record of its data: start it anew") from None
-        recipe = Recipe.from_toml(directory.read_recipe())
-        if checksum(recipe.to_toml()) != job.recipe_fingerprint:
-            raise RunError(
-                f"run '{directory.name}': recipe.toml was changed since the run began: put it back, or start a new run "
-                "with --recipe"
-            )
+        job, recipe = recorded(directory, "start it anew")
         if job.data == STANDARD_INPUT and data is None:
             raise UsageError(
                 f"run '{directory.name}' was trained on the standard input: give the same rows again, "
@@ -224,23 +217,12 @@ def _resume(path: Path, data: Any, own: Mapping[str, Any], callbacks: Sequence[O
         for name in job.files:
             if rows[name] is None:
                 raise UsageError(f"run '{directory.name}' was given {name}_data: give the same to train(resume=…)")
-        start = None if job.from_run is None else Model.load(job.from_run)
-        if start is not None and start.fingerprint() != job.start_fingerprint:
-            raise RunError(f"'{job.from_run}' is not the model any more from which run '{directory.name}' started")
-        examples = read_examples(job.data if data is None else data, job, start)
-        if fingerprint(examples) != job.fingerprint:
-            raise DataError(
-                f"{examples.source}: not the data with which run '{directory.name}' began: --resume needs the same rows"
-            )
-        divided = divide(recipe, job, examples, start, rows["validation"], rows["test"])
-        for name, found in own_fingerprints(job, divided).items():
-            if found != job.fingerprints.get(name):
-                raise DataError(f"not the {name} rows with which run '{directory.name}' began")
+        divided, start = read_again(directory.name, job, recipe, data, rows, "--resume needs the same rows")
         prepared = prepare(recipe, divided.schema, divided.parts, start=start)
         held = held_out(divided, job)
         saved = load_checkpoint(directory.checkpoint_path)
         checkpoint = None if saved is None else Checkpoint.from_parts(prepared.template(), *saved)
-        del divided, examples
+        del divided
         with directory.telling_failure():
             directory.write_status({"state": "running", "error": None})
             return _train(prepared, held, directory, checkpoint, callbacks)

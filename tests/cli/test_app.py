@@ -18,7 +18,7 @@ from entrena import __version__
 from entrena.cli import failures
 from entrena.errors import EntrenaError, ModelFileError
 
-COMMANDS = ("train", "predict", "evaluate", "compare", "runs", "show", "data", "techniques")
+COMMANDS = ("train", "predict", "evaluate", "compare", "runs", "show", "surface", "data", "techniques")
 PROGRAM = [sys.executable, "-c", "from entrena.cli import main; main()"]
 HEAVY = ("jax", "numpy", "polars", "sklearn", "pandas", "plotly", "pyarrow", "scipy", "rich")
 
@@ -57,7 +57,8 @@ def test_version(entrena: Callable[..., Any]) -> None:
         (["trian"], "there is no command 'trian': did you mean 'train'?"),
         (
             ["fit"],
-            "there is no command 'fit': there are train, predict, evaluate, compare, runs, show, data, techniques",
+            "there is no command 'fit': there are train, predict, evaluate, compare, runs, show, surface, data, "
+            "techniques",
         ),
         (["train", "--sed", "3"], "there is no option --sed: did you mean '--seed'?"),
         (["predict"], "Missing argument 'RUN'\n'entrena predict --help' tells what can be typed."),

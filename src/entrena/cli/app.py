@@ -17,11 +17,12 @@ from entrena.cli.lesson import lesson
 from entrena.cli.predict import predict
 from entrena.cli.runs import runs
 from entrena.cli.show import show
+from entrena.cli.surface import surface
 from entrena.cli.techniques import techniques
 from entrena.cli.train import train
 from entrena.errors import UsageError, did_you_mean
 
-COMMANDS = (train, predict, evaluate, compare, runs, show, data, techniques, lesson)
+COMMANDS = (train, predict, evaluate, compare, runs, show, surface, data, techniques, lesson)
 
 
 class _Commands(TyperGroup):

@@ -214,7 +214,7 @@ class Judge:
         restored = (self.plan.restore_best and self.at.best.epoch > 0) or self.has_diverged
         params = self.at.best_params if restored else self.at.state().params
         return Training(
-            params=_with_priors(jax.tree.map(np.asarray, params), self.settings.get("prior_shift")),
+            params=with_priors(jax.tree.map(np.asarray, params), self.settings.get("prior_shift")),
             history=tuple(self.history),
             outcome=describe_end(name, epoch=self.at.epoch, best=self.at.best, restored=restored, why=why),
             best=self.at.best,
@@ -264,7 +264,12 @@ class Judge:
             seconds=self.seconds,
             score_name="score" if self.validation is None else self.validation.score_name,
             own_seconds=self.own_seconds,
+            weights=partial(self._weights, seen.params_after, e),
         )
+
+    def _weights(self, params_after: Callable[[int], Params], e: int) -> Params:
+        """The weights after an epoch as they predict, in arrays of their own."""
+        return with_priors(jax.tree.map(np.array, params_after(e)), self.settings.get("prior_shift"))
 
     def _validated(self, seen: Seen, e: int) -> tuple[float | None, float | None]:
         if self.validation is None:
@@ -311,7 +316,7 @@ class Judge:
             self.ended = ("stopped_by_callback", "")
 
 
-def _with_priors(params: Params, shift: np.ndarray | None) -> Params:
+def with_priors(params: Params, shift: np.ndarray | None) -> Params:
     """The weights of a network that predicts by the true shares of the classes, not by those in which they were drawn.
 
     log-odds + log(true/drawn prior): what is added to the net inputs is added to the output layer's biases.

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from entrena.errors import UsageError
+from entrena.network.multilayer import Params
 from entrena.training.checkpoint import Checkpoint
 
 OnLook = Callable[["Progress"], Literal["stop"] | None]
-NOT_IN_THE_HISTORY = ("n_epochs", "score_name", "own_seconds")
+NOT_IN_THE_HISTORY = ("n_epochs", "score_name", "own_seconds", "weights")
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Progress:
         seconds: Training time so far.
         score_name: What the score is.
         own_seconds: Its share of the training time, where several networks are trained in one program.
+        weights: A function that copies the weights after the epoch, NumPy arrays; None in a stream.
     """
 
     epoch: int
@@ -44,6 +46,7 @@ class Progress:
 
     score_name: str = "score"
     own_seconds: float = 0.0
+    weights: Callable[[], Params] | None = field(default=None, repr=False, compare=False)
 
     def record(self) -> dict[str, Any]:
         """The line of the history."""
