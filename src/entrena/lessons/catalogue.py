@@ -19,6 +19,7 @@ IDS: tuple[str, ...] = (
     "interleaving",
     "balanced_batches",
     "hard_examples",
+    "faces",
     "seed_noise",
 )
 
