@@ -20,6 +20,7 @@ IDS: tuple[str, ...] = (
     "balanced_batches",
     "hard_examples",
     "faces",
+    "block_compression",
     "seed_noise",
 )
 
