@@ -19,6 +19,8 @@ IDS: tuple[str, ...] = (
     "interleaving",
     "balanced_batches",
     "hard_examples",
+    "faces",
+    "block_compression",
     "seed_noise",
 )
 
