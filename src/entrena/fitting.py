@@ -11,38 +11,35 @@ from typing import Any, Literal
 
 import numpy as np
 
-from entrena.data import Examples, Schema, class_numbers, split_rows
-from entrena.data.schema import Label
+from entrena.data import Examples, Schema, split_rows
 from entrena.diagnosis import Finding, few_rows_take_most_draws
 from entrena.errors import DataError, Problem, RecipeError, RunError
-from entrena.model import Model, main_score, readable, true_values
+from entrena.model import Model, true_values
 from entrena.network import Network
 from entrena.preprocessing import (
     CATEGORIES,
     EncodingTargets,
     InputSettings,
-    OutOfFold,
     Preprocessor,
     TargetCoder,
-    class_weights,
     fit_temperature,
     out_of_fold,
 )
 from entrena.preprocessing.augmentation import Augmentation
-from entrena.preprocessing.images import augmentation_of, before_augmentation
+from entrena.preprocessing.images import augmentation_of
 from entrena.recipe import Recipe
-from entrena.task import make_network, n_outputs, resolve
-from entrena.training import scores
+from entrena.seen import coded_targets, training_part, training_weight, validation_part
+from entrena.task import make_network, resolve
 from entrena.training.checkpoint import Checkpoint
 from entrena.training.compilation import find_device, precision
 from entrena.training.judge import Training
 from entrena.training.loop import Member, train_network
 from entrena.training.many import OnCheckpoints, train_many
 from entrena.training.order import needs
-from entrena.training.parts import TrainingPart, ValidationPart, blank_table
+from entrena.training.parts import TrainingPart, ValidationPart
 from entrena.training.plan import Plan, make_plan, wants_validation
 from entrena.training.priors import prior_shift, priors
-from entrena.training.program import Sight, initial_state
+from entrena.training.program import initial_state
 from entrena.training.seeds import generator
 from entrena.training.stopping import ENDED_BADLY
 from entrena.training.watching import UNWATCHED, OnLook, Progress, Watchers
@@ -165,16 +162,16 @@ def prepare(recipe: Recipe, schema: Schema, parts: Parts, *, start: Model | None
         preprocessor, coder = start.preprocessor, start.coder
         # These may be the rows that the model's own values were found from: so they do not see their own targets.
         placed = {} if by_target is None else out_of_fold(inputs, preprocessor.encodings, by_target)
-    weight = training_weight(recipe, schema, parts)
+    weight = training_weight(recipe, schema, examples)
     dtype = "float64" if recipe.training.precision == "float64" else "float32"
     augmentation = augmentation_of(recipe.inputs, schema.image)
-    coded = _coded(coder, examples, schema, output, dtype)
-    training = _training_part(
+    coded = coded_targets(coder, examples, schema, output, dtype)
+    training = training_part(
         examples, preprocessor, coded, weight, schema.classes, placed, augments=augmentation is not None
     )
     validation = None
     if parts.validation is not None:
-        validation = _validation_part(recipe, schema, parts, preprocessor, coder, output, dtype)
+        validation = validation_part(recipe, schema, parts.validation, preprocessor, coder, output, dtype)
     network, plan = _planned(recipe, output, loss, preprocessor, training, validation, augmentation)
     if start is not None:
         check_start(start, recipe, network)
@@ -364,89 +361,10 @@ def _calibrated(model: Model, prepared: Prepared) -> Model:
     return replace(model, temperature=temperature)
 
 
-def training_weight(recipe: Recipe, schema: Schema, parts: Parts) -> np.ndarray | None:
-    """Sample weight × class weight, of mean 1; None where all are equal."""
-    examples, weight = parts.training, parts.training.weight
-    if schema.classes is not None and recipe.targets.class_weight is not None:
-        assert examples.targets is not None
-        by_class = class_weights(recipe.targets, examples.targets, schema.classes, weight)
-        weight = by_class if weight is None else weight * by_class
-    if weight is None or np.all(weight == weight[0]):
-        return None
-    return weight / weight.mean()
-
-
-def _coded(coder: TargetCoder, examples: Examples, schema: Schema, output: str, dtype: str) -> np.ndarray:
-    assert examples.targets is not None
-    targets = coder.encode(examples.targets, dtype)
-    return targets[:, -n_outputs(schema, output) :]  # of two classes one logistic unit stands for the second
-
-
-def _training_part(
-    examples: Examples,
-    preprocessor: Preprocessor,
-    coded: np.ndarray,
-    weight: np.ndarray | None,
-    classes: tuple[Label, ...] | None,
-    placed: OutOfFold,
-    *,
-    augments: bool,
-) -> TrainingPart:
-    """The network's inputs and coded targets, written straight into the tables that the program reads.
-
-    With augmentation the inputs are images as they were read, but for their scale; the program does the rest.
-    """
-    n, dtype = examples.n_rows, str(coded.dtype)
-    sight = None
-    if augments:
-        preprocessor, shift, turn = before_augmentation(preprocessor)
-        sight = Sight(*(None if each is None else each.astype(dtype) for each in (shift, turn)))  # type: ignore[arg-type]
-    inputs, targets = blank_table(n, preprocessor.n_features, dtype), blank_table(n, coded.shape[1], dtype)
-    preprocessor.transform(examples.inputs, dtype, out=inputs[:n], placed=placed)
-    targets[:n] = coded
-    assert examples.targets is not None
-    numbers = None if classes is None else class_numbers(examples.targets, classes, source=examples.source)
-    return TrainingPart(inputs, targets, weight, table_rows=n, classes=numbers, sight=sight)
-
-
-def as_seen(model: Model, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
-    """Rows as a trained network sees them: its inputs [rows, inputs] and coded targets [rows, outputs]."""
-    dtype = str(model.params[0]["weights"].dtype)
-    targets = _coded(model.coder, examples, model.schema, model.network.output, dtype)
-    return model.preprocessor.transform(examples.inputs, dtype), targets
-
-
 def _file_rows(examples: Examples) -> np.ndarray:
     """The number of each row as the user counts the rows of the source."""
     rows = examples.inputs.rows
     return (np.arange(examples.n_rows) if rows is None else rows) + examples.inputs.place.first_row
-
-
-def _validation_part(
-    recipe: Recipe,
-    schema: Schema,
-    parts: Parts,
-    preprocessor: Preprocessor,
-    coder: TargetCoder,
-    output: str,
-    dtype: str,
-) -> ValidationPart:
-    examples = parts.validation
-    assert examples is not None and examples.targets is not None
-    weight = examples.weight
-    truth = true_values(schema, examples.targets, examples.source)
-    chosen = main_score(recipe, schema)
-    name = chosen.name
-
-    def score(z: np.ndarray) -> float:
-        if name == "accuracy" and output == "softmax":  # no need of the probabilities themselves
-            return scores.accuracy(truth, z, weight)
-        return scores.score(chosen, truth, readable(schema, output, coder, z), weight)
-
-    inputs = preprocessor.transform(examples.inputs, dtype)
-    if recipe.training.scoring is not None and np.isnan(score(np.zeros((len(inputs), n_outputs(schema, output))))):
-        raise DataError(f"training.scoring: '{name}' cannot be computed on these validation rows: take another score")
-    return ValidationPart(inputs, _coded(coder, examples, schema, output, dtype), weight, score=score, score_name=name)
 
 
 def loss_unit(schema: Schema, coder: TargetCoder) -> float:
