@@ -30,7 +30,7 @@ def training_weight(recipe: Recipe, schema: Schema, examples: Examples) -> np.nd
 
 
 def coded_targets(coder: TargetCoder, examples: Examples, schema: Schema, output: str, dtype: str) -> np.ndarray:
-    """[rows, outputs] the targets as the network learns them; of two classes one logistic unit stands for the second."""
+    """[rows, outputs] targets as the network learns them; of two classes one logistic unit stands for the second."""
     assert examples.targets is not None
     targets = coder.encode(examples.targets, dtype)
     return targets[:, -n_outputs(schema, output) :]
