@@ -116,12 +116,12 @@ def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
         assert message in str(caught.value)
 
     (tmp_path / "empty").mkdir()
-    refused(tmp_path / "empty", UsageError, "holds nothing (PNG, JPEG, WebP, TIFF): name a folder with a folder of")
+    refused(tmp_path / "empty", UsageError, "holds nothing (PNG, JPEG, WebP, TIFF, …): name a folder with a folder of")
     save(np.zeros((4, 4), np.uint8), tmp_path / "flat" / "1.png")
     refused(tmp_path / "flat", UsageError, "its pictures lie in no folders: make a folder for each class")
     save(np.zeros((4, 4), np.uint8), tmp_path / "photos" / "cat" / "1.png")
     (tmp_path / "photos" / "dog").mkdir()
-    refused(tmp_path / "photos", DataError, "no picture of the class 'dog' (PNG, JPEG, WebP, TIFF): it is empty; fill")
+    refused(tmp_path / "photos", DataError, "no picture of the class 'dog' (PNG, JPEG, WebP, TIFF, …): it is empty")
     for part in ("train", "test"):
         save(np.zeros((4, 4), np.uint8), tmp_path / "parts" / part / "cat" / "1.png")
     parts = tmp_path / "parts"

@@ -83,10 +83,13 @@ def test_pictures_of_ones_own(tmp_path: Path) -> None:
     assert examples.inputs.image == (5, 5, 1)
     assert examples.n_rows == 30
     frame.drop("label").write_parquet(file, metadata={"entrena": '{"encoding": "raw", "shape": [5, 5]}'})
-    with pytest.raises(UsageError, match="no column says what is shown: call it target or label or class"):
+    with pytest.raises(
+        UsageError,
+        match="nothing says what is shown: make a folder for each class, or in a Parquet file a col",
+    ):
         pictures(str(file))
     with pytest.raises(UsageError, match="there is no such file or folder"):
         pictures(str(tmp_path / "none.parquet"))
     frame.select("label").write_parquet(file)
-    with pytest.raises(UsageError, match="name a folder of pictures, or a Parquet file with a column of pictures"):
+    with pytest.raises(UsageError, match="name a folder of pictures, or a Parquet file with one column of pictures"):
         pictures(str(file))

@@ -21,8 +21,8 @@ from entrena.data.table import Table
 from entrena.data.values import Place
 from entrena.errors import DataError, UsageError, shortened
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
-KINDS = "PNG, JPEG, WebP, TIFF"
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".pgm", ".ppm")
+KINDS = "PNG, JPEG, WebP, TIFF, …"
 
 TARGET = "class"
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from entrena.errors import UsageError
 from entrena.lessons.intervals import span_of
 from entrena.lessons.lesson import Case, Drawing, Lesson, Results, Size, Table, Verdict, conclude, decide
+from entrena.lessons.pictures import as_square, labelled
 
 if TYPE_CHECKING:
     from entrena.data import Examples
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 DIGITS = "digits"
 SIDE = 8  # of the embedded digits
-TARGETS = ("target", "label", "class")  # the names under which a Parquet file may say what is shown
 PLAIN, ALL, CLEAN = "none", "all", "as they are"
 AMOUNTS: dict[str, Any] = {"shift": 0.1, "rotation": 20.0, "scaling": 0.2, "noise": 0.5, "flip": "horizontal"}
 KEEPING = ("shift", "rotation", "scaling", "noise")  # what leaves a digit the digit that it is
@@ -72,33 +71,15 @@ def ways() -> list[str]:
 
 
 def pictures(source: str) -> Examples:
-    """The embedded digits, a folder of pictures, or a Parquet file with a column of pictures.
+    """The embedded digits, or the pictures that the user names, with what is shown on them.
 
     Raises:
         UsageError: There is no such file, or it does not say what is shown.
         DataError: It cannot be read.
     """
-    from entrena.data import EMBEDDED, read
-    from entrena.data.image_column import image_column
-    from entrena.data.images import as_image
+    from entrena.data import EMBEDDED
 
-    if source == DIGITS:
-        examples = EMBEDDED[DIGITS].load()
-        return replace(examples, inputs=as_image(examples.inputs, (SIDE, SIDE, 1)))
-    path = Path(source).expanduser()
-    if path.is_dir():
-        return read(path)
-    if not path.exists():
-        raise UsageError(f"--data {source}: there is no such file or folder")
-    if not image_column(path):
-        raise UsageError(f"--data {source}: name a folder of pictures, or a Parquet file with a column of pictures")
-    import polars as pl
-
-    names = list(pl.scan_parquet(path).collect_schema())
-    target = next((name for name in TARGETS if name in names), None)
-    if target is None:
-        raise UsageError(f"--data {source}: no column says what is shown: call it {' or '.join(TARGETS)}")
-    return read(path, target=target)
+    return as_square(EMBEDDED[DIGITS].load(), SIDE) if source == DIGITS else labelled(source)
 
 
 def _prepared(size: Mapping[str, Any], examples: Examples, training: np.ndarray, seed: int, way: str) -> Prepared:
@@ -157,9 +138,9 @@ def method(size: Mapping[str, Any]) -> list[str]:
         "with all but mirroring. Nothing else differs: images, first weights and orders of a seed are the same for all "
         "ways.",
         f"At most {size['test']:,} test images are shown as they are and changed by each transformation, by other "
-        f"draws than in training. The error is the share of wrong classes. {size['seeds']} seeds, each with its own training "
-        "and test images; intervals of paired differences over the seeds are corrected for images that the seeds share "
-        "(Nadeau & Bengio, Machine Learning 52, 2003).",
+        f"draws than in training. The error is the share of wrong classes. {size['seeds']} seeds, each with its own "
+        "training and test images; intervals of paired differences over the seeds are corrected for images that the "
+        "seeds share (Nadeau & Bengio, Machine Learning 52, 2003).",
     ]
 
 

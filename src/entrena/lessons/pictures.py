@@ -1,22 +1,21 @@
-"""Pictures for a lesson: a Parquet file or a folder that the user names, grey and all of one size."""
+"""Pictures for a lesson: a folder of them, or a Parquet file with a column of them, that the user names."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from io import BytesIO
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from entrena.errors import DataError, UsageError, did_you_mean
+from entrena.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from entrena.data import Examples
 
 SIDE = 64
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".pgm")
 LEAST = 10  # pictures
-BYTES = ("raw", "jpeg", "png")  # what a Parquet file may say of its pictures
+TARGETS = ("target", "label", "class")  # the names under which a Parquet file may say what is shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,103 +38,76 @@ class Pictures:
         return Pictures(self.values[rows], groups, self.source)
 
 
-def read_pictures(path: str) -> Pictures:
-    """The pictures of a file or folder, [n, 64, 64]; pictures of another size are cut square and resized.
+def examples_of(path: str, image: tuple[int, int, int | None] | None = None) -> Examples:
+    """The pictures of a folder or file, as `entrena train` reads them; what is shown, where it is said, is the target.
 
     Args:
-        path: A Parquet file with a column `image` of bytes: raw grey levels, of which the metadata `entrena` says the
-            shape, or JPEG or PNG files; a column `target` says who is shown. Or a folder of pictures, or of folders of
-            them, one for each person.
+        path: A folder of pictures, or of a folder of them for each class; or a Parquet file with one column of pictures
+            and a column `target`, `label` or `class`.
+        image: The size that they are brought to, or None.
 
     Raises:
-        UsageError: There is no such file, or it is of another kind.
-        DataError: It cannot be read; the message names the picture.
+        UsageError: There is no such file, or it holds no pictures.
+        DataError: A picture cannot be read; the message names it.
     """
-    place = Path(path)
+    from entrena.data import Examples
+    from entrena.data.frames import frame_table
+    from entrena.data.image_column import image_column, read_image_column
+    from entrena.data.image_folder import read_folder
+    from entrena.data.targets import read_targets
+
+    place = Path(path).expanduser()
     if place.is_dir():
-        values, groups = _of_folder(place)
-    elif not place.exists():
+        return read_folder(place, image, targets=False)
+    if not place.exists():
         raise UsageError(f"--data {path}: there is no such file or folder")
-    elif place.suffix.lower() == ".parquet":
-        values, groups = _of_parquet(place)
-    else:
-        raise UsageError(f"--data {path}: name a Parquet file with a column image, or a folder of pictures")
-    if len(values) < LEAST:
-        raise DataError(f"{place.name}: there are {len(values)} pictures; at least {LEAST} are needed")
-    known = None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
-    return Pictures(np.stack(values).astype(float), known, place.name)
+    column = image_column(place)
+    if not column:
+        raise UsageError(f"--data {path}: name a folder of pictures, or a Parquet file with one column of pictures")
+    table, frame = read_image_column(place, column, image, TARGETS)
+    if not frame.columns:
+        return Examples(table, None, (), place.name)
+    name = frame.columns[0]
+    targets, present = read_targets(frame_table(frame), (name,), regression=False)
+    examples = Examples(table, targets, (name,), place.name)
+    return examples if present.all() else examples.take(present)
 
 
-Read = tuple[list[np.ndarray], Sequence[Any] | None]
+def labelled(path: str) -> Examples:
+    """The same where a class is needed.
+
+    Raises:
+        UsageError: Nothing says what is shown.
+    """
+    examples = examples_of(path)
+    if examples.targets is None:
+        where = "a folder for each class, or in a Parquet file a column"
+        raise UsageError(f"--data {path}: nothing says what is shown: make {where} {' or '.join(TARGETS)}")
+    return examples
 
 
-def _of_folder(folder: Path) -> Read:
-    files = sorted(each for each in folder.rglob("*") if each.suffix.lower() in SUFFIXES and each.is_file())
-    if not files:
-        raise DataError(f"{folder.name}: there are no pictures in this folder (files that end in .png, .jpg, …)")
-    owners = [each.parent for each in files]
-    values = [_decoded(each, str(each.relative_to(folder))) for each in files]
-    return values, [str(owner) for owner in owners] if len(set(owners)) > 1 else None
+def read_pictures(path: str) -> Pictures:
+    """The pictures of a file or folder, [n, 64, 64], grey; pictures of another size are cut square and resized.
+
+    Args:
+        path: As for `examples_of`.
+
+    Raises:
+        UsageError: There is no such file, or it holds no pictures.
+        DataError: One cannot be read, or there are too few.
+    """
+    examples = examples_of(path, (SIDE, SIDE, 1))
+    if examples.n_rows < LEAST:
+        raise DataError(f"{examples.source}: there are {examples.n_rows} pictures; at least {LEAST} are needed")
+    matrix, targets = examples.inputs.matrix, examples.targets
+    assert matrix is not None
+    rows = matrix if examples.inputs.rows is None else matrix[examples.inputs.rows]
+    groups = None if targets is None else np.unique(targets, return_inverse=True)[1]
+    return Pictures(rows.reshape(-1, SIDE, SIDE).astype(float), groups, examples.source)
 
 
-def _of_parquet(path: Path) -> Read:
-    import polars as pl
+def as_square(examples: Examples, side: int) -> Examples:
+    """Examples whose columns are the pixels of squares, as images."""
+    from entrena.data.images import as_image
 
-    try:
-        said = json.loads(pl.read_parquet_metadata(path).get("entrena", "{}"))
-        table = pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
-        raise DataError(f"{path.name} cannot be read as Parquet ({str(error).splitlines()[0]})") from None
-    if "image" not in table.columns:
-        raise DataError(f"{path.name}: there is no column 'image': {did_you_mean('image', table.columns)}")
-    if table.schema["image"] != pl.Binary():
-        raise DataError(f"{path.name}: column 'image' holds {table.schema['image']}; pictures are bytes (Binary)")
-    encoding = said.get("encoding", "png")
-    if encoding not in BYTES:
-        raise DataError(f"{path.name}: pictures in '{encoding}' cannot be read: {', '.join(BYTES)}")
-    values = list(_of_column(path.name, table["image"].to_list(), encoding, said.get("shape")))
-    return values, table["target"].to_list() if "target" in table.columns else None
-
-
-def _of_column(name: str, column: Sequence[bytes | None], encoding: str, shape: Any) -> Iterator[np.ndarray]:
-    for row, content in enumerate(column, 1):
-        where = f"{name}, row {row}"
-        if content is None:
-            raise DataError(f"{where}: there is no picture; leave the row out")
-        if encoding != "raw":
-            yield _decoded(BytesIO(content), where)
-            continue
-        if not isinstance(shape, list) or len(content) != np.prod(shape):
-            raise DataError(f"{where}: {len(content)} bytes are no picture of the shape {shape} that the file names")
-        levels = np.frombuffer(content, np.uint8).reshape(shape)
-        yield levels if list(levels.shape) == [SIDE, SIDE] else _resized(_pillow().fromarray(levels.squeeze()))
-
-
-def _pillow() -> Any:
-    try:
-        from PIL import Image
-    except ImportError:
-        raise DataError("pictures need an extra: pip install 'entrena[images]'") from None
-    return Image
-
-
-def _decoded(content: Path | BytesIO, where: str) -> np.ndarray:
-    """A picture file as [64, 64] grey levels."""
-    import warnings
-
-    image = _pillow()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", image.DecompressionBombWarning)
-            with image.open(content) as opened:
-                return _resized(opened)
-    except (OSError, SyntaxError, ValueError, image.DecompressionBombWarning, image.DecompressionBombError) as error:
-        raise DataError(f"{where}: this picture cannot be read ({error}); leave it out") from None
-
-
-def _resized(picture: Any) -> np.ndarray:
-    """The greatest square in the middle, grey, [64, 64]."""
-    from PIL import ImageOps
-
-    upright = ImageOps.exif_transpose(picture).convert("L")
-    return np.asarray(ImageOps.fit(upright, (SIDE, SIDE)))
+    return replace(examples, inputs=as_image(examples.inputs, (side, side, 1)))
