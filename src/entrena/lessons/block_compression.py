@@ -222,7 +222,8 @@ def method(size: Mapping[str, Any]) -> list[str]:
         f"blocks of {', '.join(f'{side} × {side}' for side in size['blocks'])} pixels. A block is a row, its pixels "
         "are the columns; blocks are projected on the first 1, 2, 4, … principal components of all blocks of the "
         f"picture (`PrincipalComponents`), and on as many as leave {RATIO:g} times fewer numbers, and rebuilt from "
-        "that. The compression ratio is pixels over the numbers that are kept: the codes, as many for each block as components, the components, and the mean block.",
+        "that. The compression ratio is pixels over the numbers that are kept: the codes, as many for each block as "
+        "components, the components, and the mean block.",
         f"In bits: codes of {CODE_BITS} bits, in equal steps from the least to the greatest of their component; "
         f"components, mean block and ends of the codes in {FLOAT_BITS} bits; pixels in {PIXEL_BITS}. The picture is "
         "then rebuilt from the rounded numbers. No entropy coding follows, which would shorten both.",

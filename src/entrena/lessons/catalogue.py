@@ -21,6 +21,7 @@ IDS: tuple[str, ...] = (
     "hard_examples",
     "faces",
     "block_compression",
+    "components_cost",
     "invariance",
     "seed_noise",
 )
