@@ -19,6 +19,7 @@ from entrena.data.examples import Examples
 from entrena.data.files import STANDARD_INPUT, find_file, read_file
 from entrena.data.frames import frame_table, is_frame
 from entrena.data.schema import Label, Schema, class_numbers
+from entrena.data.sparse import is_sparse
 from entrena.data.table import Column, Table, as_numbers, as_texts
 from entrena.data.targets import read_targets
 from entrena.data.values import Place
@@ -158,7 +159,7 @@ def read_inputs(
             return Examples(table.pick(names), None, (), where)
         examples = with_rows(_examples(table, table.names, wanted, where, known=schema), rows, where_there=True)
         return examples.pick(names)
-    array = as_array(source, "array")
+    array = source if is_sparse(source) else as_array(source, "array")
     if array.ndim == 2 and array.shape[1] != len(names):
         raise DataError(f"array: the inputs have {array.shape[1]} columns, the model was trained on {len(names)}")
     return Examples(inputs_of(array, names, Place("array")), None, (), "array")
@@ -364,7 +365,7 @@ def _pair(source: tuple[Any, ...], names: tuple[str, ...] | None) -> Examples:
         if not table.names:
             raise DataError("table: there are no input columns")
     else:
-        array = as_array(values, "array")
+        array = values if is_sparse(values) else as_array(values, "array")
         table = inputs_of(array, input_names(array.shape[1]) if array.ndim == 2 else None, Place("array"))
     where = table.place.source
     check_rows(table)
