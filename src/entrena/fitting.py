@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from entrena.data import Examples, Schema, split_rows
+from entrena.data.sparse import check_dense
 from entrena.diagnosis import Finding, few_rows_take_most_draws
 from entrena.errors import DataError, Problem, RecipeError, RunError
 from entrena.model import Model, true_values
@@ -154,6 +155,8 @@ def prepare(recipe: Recipe, schema: Schema, parts: Parts, *, start: Model | None
     if examples.targets is None:
         raise DataError(f"{examples.source}: training needs targets")
     inputs, by_target = examples.inputs.pick(schema.columns), _encoding_targets(recipe, schema, examples)
+    dtype = "float64" if recipe.training.precision == "float64" else "float32"
+    check_dense(inputs.matrix, dtype, examples.source)
     if start is None:
         fitted = Preprocessor.fit_training(inputs, schema.inputs, recipe.inputs, examples.weight, by_target)
         preprocessor, placed = fitted
@@ -163,7 +166,6 @@ def prepare(recipe: Recipe, schema: Schema, parts: Parts, *, start: Model | None
         # These may be the rows that the model's own values were found from: so they do not see their own targets.
         placed = {} if by_target is None else out_of_fold(inputs, preprocessor.encodings, by_target)
     weight = training_weight(recipe, schema, examples)
-    dtype = "float64" if recipe.training.precision == "float64" else "float32"
     augmentation = augmentation_of(recipe.inputs, schema.image)
     coded = coded_targets(coder, examples, schema, output, dtype)
     training = training_part(

@@ -21,6 +21,7 @@ from entrena.data.frames import frame_table, is_frame
 from entrena.data.image_sources import are_pictures, model_pictures, training_pictures
 from entrena.data.images import as_image, check_same, images_of, is_array_of_images, parse_image
 from entrena.data.schema import Label, Schema, class_numbers
+from entrena.data.sparse import is_sparse
 from entrena.data.table import Column, Table, as_numbers, as_texts
 from entrena.data.targets import read_targets
 from entrena.data.values import Place
@@ -184,7 +185,7 @@ def read_inputs(
         images = images_of(source, Place("array"))
         check_same(images, schema.image)
         return Examples(images, None, (), "array")
-    array = as_array(source, "array")
+    array = source if is_sparse(source) else as_array(source, "array")
     if array.ndim == 2 and array.shape[1] != len(names):
         raise DataError(f"array: the inputs have {array.shape[1]} columns, the model was trained on {len(names)}")
     return Examples(inputs_of(array, names, Place("array")), None, (), "array")
@@ -404,7 +405,7 @@ def array_table(values: Any, place: Place) -> Table:
     """An array of rows, or of images, as a table."""
     if is_array_of_images(values):
         return images_of(values, place)
-    array = as_array(values, place.source)
+    array = values if is_sparse(values) else as_array(values, place.source)
     return inputs_of(array, input_names(array.shape[1]) if array.ndim == 2 else None, place)
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from entrena.data.roles import Role
-from entrena.data.table import Column, Table, as_numbers, as_texts
+from entrena.data.sparse import SparseMatrix
+from entrena.data.table import Column, SparseColumn, Table, as_numbers, as_texts
 from entrena.preprocessing.categories import Levels
 from entrena.preprocessing.dates import PARTS, as_moments, date_parts
 from entrena.preprocessing.encoding import Encoding
@@ -47,6 +48,28 @@ class Series:
         return self.piece(0, len(self.values) if self.rows is None else len(self.rows))
 
 
+@dataclass(frozen=True, eq=False)
+class SparseSeries(Series):
+    """A series of a sparse column: its numbers are made each time that they are asked for.
+
+    Attributes:
+        column: The column; `values` is empty.
+    """
+
+    column: Column | None = None
+
+    def piece(self, start: int, stop: int) -> np.ndarray:
+        """The numbers of some rows."""
+        assert self.column is not None
+        values = self.column.values
+        return values[start:stop] if self.rows is None else values[self.rows[start:stop]]
+
+    def whole(self) -> np.ndarray:
+        """The numbers of all rows."""
+        assert self.column is not None
+        return self.column.values if self.rows is None else self.column.values[self.rows]
+
+
 def series_of(table: Table, column: Column, role: Role, parts: Sequence[str]) -> tuple[Series, ...]:
     """A column's numbers, NaN where one is missing.
 
@@ -61,6 +84,8 @@ def series_of(table: Table, column: Column, role: Role, parts: Sequence[str]) ->
     """
     if role == "date":
         return tuple(Series(part) for part in date_parts(as_moments(table, column.name), parts))
+    if isinstance(column, SparseColumn):
+        return (SparseSeries(np.zeros(0), table.rows, column=column),)
     if column.kind in ("number", "boolean"):
         return (Series(column.values, table.rows),)
     if role == "boolean" and column.kind == "text":
@@ -128,7 +153,7 @@ class NumberBlocks:
     series: tuple[Series, ...]
     fill: np.ndarray
     has_gaps: bool = True
-    matrix: np.ndarray | None = None
+    matrix: np.ndarray | SparseMatrix | None = None
     picked: np.ndarray | None = None
     transforms: tuple[Transform | None, ...] | None = None
 
@@ -204,7 +229,7 @@ class NumberBlocks:
         if self.matrix is None or last - first == 1:
             yield from (series.whole() for series in self.series[first:last])
             return
-        side = self.matrix[:, first:last] if self.picked is None else self.matrix[:, self.picked[first:last]]
+        side = self.matrix[:, slice(first, last) if self.picked is None else self.picked[first:last]]
         yield from np.ascontiguousarray((side if self.table.rows is None else side[self.table.rows]).T)
 
     @property

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from entrena.data.sparse import SparseMatrix
 from entrena.data.table import Table
 from entrena.preprocessing.categories import one_hot_rows
 from entrena.preprocessing.columns import NumberBlocks, gaps_of, level_numbers, number_blocks
@@ -87,6 +88,8 @@ def number_writer(numbers: NumberBlocks, shift: np.ndarray, scale: np.ndarray) -
             columns[j] = values
         piece[:, :n] = columns.T
 
+    if isinstance(numbers.matrix, SparseMatrix):  # a column of it costs a look at all of its rows
+        return write_array
     return write_columns if numbers.matrix is None or numbers.transforms is not None else write_array
 
 
