@@ -39,20 +39,21 @@ def section(found: dict[str, dict[str, list[dict[str, float]]]]) -> str:
             own, other = ([r[part] for r in found[step][learner]] for learner in (OWN, PEER))
             ratio = median_interval(paired_ratios(own, other))
             seconds = [number(median_interval(values).median) for values in (own, other)]
-            rows.append(
-                [f"{step}: {part}", *seconds, f"{peer}", ratio, "yes" if ratio.high <= SLOWER else "**no**", "", ""]
-            )
+            met = "yes" if ratio.high <= SLOWER else "**no**"
+            rows.append([f"{step}: {part}", *seconds, peer, ratio, met, "", ""])
         own, other = (median_interval([r["arrays"] for r in found[step][learner]]) for learner in (OWN, PEER))
         rows.append([f"{step}: memory", "", "", peer, "", "yes" if own.high <= ARRAYS else "**no**", own, other])
-    header = ["step", "entrena, s", "scikit-learn, s", "against", f"entrena's time / its time [95 %], at most {SLOWER:g}",
+    header = ["step", "entrena, s", "scikit-learn, s", "against", f"entrena's / its time [95 %], at most {SLOWER:g}",
               "met", f"arrays of memory, entrena (at most {ARRAYS:g})", "scikit-learn"]  # fmt: skip
     return report.table(header, rows)
 
 
-METHOD = f"""{ROWS:,} × {COLUMNS} correlated float32 numbers, row after row in memory. `scale`: `TableTransformer()` (gaps looked for, mean 0,
-deviation 1) against `StandardScaler()`; `components`: `PrincipalComponents({KEPT})` against `PCA({KEPT})`. Memory is what the process needs more than before for fit and
-transform together, in arrays of the data's size: the result of `scale` is one, that of `components` half of one. Learners run alternately, each
-measurement in a process of its own; medians of paired ratios with the order-statistic interval. A bound is met where the interval's upper end is within it."""
+METHOD = f"""{ROWS:,} × {COLUMNS} correlated float32 numbers, row after row in memory. `scale`: `TableTransformer()` (gaps
+looked for, mean 0, deviation 1) against `StandardScaler()`; `components`: `PrincipalComponents({KEPT})` against
+`PCA({KEPT})`. Memory is what the process needs more than before for fit and transform together, in arrays of the
+data's size: the result of `scale` is one, that of `components` half of one. Learners run alternately, each measurement in a
+process of its own; medians of paired ratios with the order-statistic interval. A bound is met where the interval's
+upper end is within it."""
 
 
 def main() -> None:

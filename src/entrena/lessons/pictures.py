@@ -100,7 +100,7 @@ def read_pictures(path: str) -> Pictures:
     if examples.n_rows < LEAST:
         raise DataError(f"{examples.source}: there are {examples.n_rows} pictures; at least {LEAST} are needed")
     matrix, targets = examples.inputs.matrix, examples.targets
-    assert matrix is not None
+    assert isinstance(matrix, np.ndarray)
     rows = matrix if examples.inputs.rows is None else matrix[examples.inputs.rows]
     groups = None if targets is None else np.unique(targets, return_inverse=True)[1]
     return Pictures(rows.reshape(-1, SIDE, SIDE).astype(float), groups, examples.source)
