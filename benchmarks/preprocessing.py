@@ -48,12 +48,12 @@ def section(found: dict[str, dict[str, list[dict[str, float]]]]) -> str:
     return report.table(header, rows)
 
 
-METHOD = f"""{ROWS:,} × {COLUMNS} correlated float32 numbers, row after row in memory. `scale`: `TableTransformer()` (gaps
-looked for, mean 0, deviation 1) against `StandardScaler()`; `components`: `PrincipalComponents({KEPT})` against
+METHOD = f"""{ROWS:,} × {COLUMNS} correlated float32 numbers, row after row in memory. `scale`: `TableTransformer()`
+(gaps looked for, mean 0, deviation 1) against `StandardScaler()`; `components`: `PrincipalComponents({KEPT})` against
 `PCA({KEPT})`. Memory is what the process needs more than before for fit and transform together, in arrays of the
-data's size: the result of `scale` is one, that of `components` half of one. Learners run alternately, each measurement in a
-process of its own; medians of paired ratios with the order-statistic interval. A bound is met where the interval's
-upper end is within it."""
+data's size: the result of `scale` is one, that of `components` half of one. Learners run alternately, each
+measurement in a process of its own; medians of paired ratios with the order-statistic interval. A bound is met where
+the interval's upper end is within it."""
 
 
 def main() -> None:
