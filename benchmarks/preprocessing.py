@@ -11,6 +11,7 @@ import sys
 from benchmarks import processes, report
 from benchmarks.preprocessing_job import COLUMNS, KEPT, ROWS, SEED
 from benchmarks.ratios import latest, median_interval, number, paired_ratios
+from entrena.preprocessing.transformers import BATCH_ROWS
 
 ROUNDS = 9
 STEPS = {"scale": "StandardScaler", "components": "PCA"}
@@ -29,6 +30,24 @@ def measure(rounds: int) -> dict[str, dict[str, list[dict[str, float]]]]:
             seconds = {name: [sum((r["fit"], r["transform"])) for r in values] for name, values in found[step].items()}
             print(f"{step} round {i + 1}: {latest(seconds, i)}", file=sys.stderr, flush=True)
     return found
+
+
+def measure_file() -> dict[str, float]:
+    """A file that is read some rows at a time, in a process of its own."""
+    processes.BUILD.mkdir(exist_ok=True)
+    path = str(processes.BUILD / "numbers.parquet")
+    job = [sys.executable, "-m", "benchmarks.preprocessing_job"]
+    processes.run([*job, "write", path], processes.environment())
+    return processes.last_object(processes.run([*job, "file", path], processes.environment()))
+
+
+def file_section(found: dict[str, float]) -> str:
+    """What a file takes, in a sentence."""
+    rows, seconds, share = f"{found['rows']:,}", number(found["fit"]), f"{100 * found['arrays']:.0f} %"
+    return (
+        f"A Parquet file of {rows} × {COLUMNS} float32 numbers, read {BATCH_ROWS:,} rows at a time and twice: "
+        f"{seconds} s, and memory of {share} of what its numbers would take as an array (one run)."
+    )
 
 
 def section(found: dict[str, dict[str, list[dict[str, float]]]]) -> str:
@@ -61,7 +80,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     options = parser.parse_args()
     found = measure(options.rounds)
-    report.write("preprocessing", "Scaling and principal components", [METHOD, section(found)], {"reports": found},
+    file = measure_file()
+    report.write("preprocessing", "Scaling and principal components", [METHOD, section(found), file_section(file)],
+                 {"reports": found, "file": file},
                  seeds=f"data {SEED}")  # fmt: skip
 
 
