@@ -177,7 +177,7 @@ def test_sparse_matrices_become_dense_as_far_as_they_fit(monkeypatch):
     with pytest.raises(DataError) as caught:
         check_dense(SparseMatrix(huge), np.float32, "X")
     assert str(caught.value) == (
-        "X: the sparse matrix of 10,000,000 × 100,000 values would take 3,725 GB as inputs of a network: take fewer "
+        "X: the sparse matrix of 10,000,000 × 100,000 values would take 3.6 TB as inputs of a network: take fewer "
         "columns"
     )
     check_dense(matrix.toarray(), np.float64, "X")  # an array is there already

@@ -122,7 +122,7 @@ def test_too_large_a_table_is_refused_before_anything_is_made(monkeypatch):
     with pytest.raises(DataError) as caught:
         NetworkClassifier(max_epochs=1).fit(numbers(3000, 300, 0.01), np.arange(3000) % 2)
     assert str(caught.value) == (
-        "X: the sparse matrix of 3,000 × 300 values would take 0 GB as inputs of a network: take fewer columns"
+        "X: the sparse matrix of 3,000 × 300 values would take 3.4 MB as inputs of a network: take fewer columns"
     )
 
 

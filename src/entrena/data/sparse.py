@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from entrena.data.limits import in_words
 from entrena.errors import DataError
 
 # A table of inputs that would be larger is refused.
@@ -82,5 +83,5 @@ def check_dense(matrix: Any, dtype: Any, what: str) -> None:
     if isinstance(matrix, SparseMatrix) and n_bytes > MOST_DENSE_BYTES:
         raise DataError(
             f"{what}: the sparse matrix of {matrix.shape[0]:,} × {matrix.shape[1]:,} values would take "
-            f"{n_bytes / 2**30:,.0f} GB as inputs of a network: take fewer columns"
+            f"{in_words(n_bytes)} as inputs of a network: take fewer columns"
         )

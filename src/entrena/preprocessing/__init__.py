@@ -25,6 +25,7 @@ from entrena.preprocessing.targets import TARGET_CODINGS, TARGET_SCALES, TargetC
 from entrena.preprocessing.transforms import TRANSFORMS
 
 if TYPE_CHECKING:
+    from entrena.preprocessing.table_transformer import TableTransformer as TableTransformer
     from entrena.preprocessing.transformers import PrincipalComponents as PrincipalComponents
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "RunningInputs",
     "RunningMoments",
     "RunningTargets",
+    "TableTransformer",
     "TargetCoder",
     "TargetSettings",
     "class_weights",
@@ -55,8 +57,11 @@ __all__ = [
 ]
 
 
+# scikit-learn takes half a second to import, which the command line does not need.
+_LATE = {"PrincipalComponents": "transformers", "TableTransformer": "table_transformer"}
+
+
 def __getattr__(name: str) -> Any:
-    if name != "PrincipalComponents":
+    if name not in _LATE:
         raise AttributeError(f"module 'entrena.preprocessing' has no attribute '{name}'")
-    # scikit-learn takes half a second to import, which the command line does not need.
-    return getattr(import_module("entrena.preprocessing.transformers"), name)
+    return getattr(import_module(f"entrena.preprocessing.{_LATE[name]}"), name)

@@ -36,6 +36,8 @@ from entrena.preprocessing.summaries import check_gaps, summarize
 from entrena.preprocessing.target_encoding import EncodingTargets, OutOfFold, out_of_fold
 from entrena.preprocessing.writers import LARGE, Writer, writers_of
 
+GREAT_WEIGHT = 1e100  # where sums of squares times weights might be beyond float64
+
 
 @dataclass(frozen=True, eq=False)
 class Preprocessor:
@@ -162,8 +164,12 @@ class Preprocessor:
         straight = cls(*own, constant=constant)
         if constant is not None or not len(all_shift):
             return straight, placed
-        if weights is not None and not weights.all():  # rows of weight 0 may hold anything
-            table, weights = table.take(np.flatnonzero(weights)), weights[weights > 0]
+        if weights is not None:
+            # For the divisor of a variance, W − 1, a weight of 2 is two rows and not a ratio.
+            given = np.asarray(sample_weight, np.float64)
+            weights = given if given.max() < GREAT_WEIGHT else weights
+            if not weights.all():  # rows of weight 0 may hold anything
+                table, weights = table.take(np.flatnonzero(weights)), weights[weights > 0]
         done = straight
         if settings.decorrelate.name != "none":
             rows = straight.dense_rows(table, weights, placed)
