@@ -199,7 +199,8 @@ class TableTransformer(TransformerMixin, BaseEstimator):
         return np.dtype(np.float32 if table.matrix is not None and table.matrix.dtype == np.float32 else np.float64)
 
 
-_SETTINGS = tuple(InputSettings.model_fields)
+# What changes images in training only is no preparation of inputs.
+_SETTINGS = tuple(name for name in InputSettings.model_fields if name != "augment")
 
 
 def _problem(details: dict[str, Any]) -> Problem:
