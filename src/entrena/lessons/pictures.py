@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -27,25 +27,29 @@ class Pictures:
         values: [n, height, width] grey levels from 0 to 255, float64.
         groups: [n] who or what is shown, as numbers from 0; None where nothing is said of it.
         source: The file's or folder's name.
+        of: How many there are, of which these were drawn.
     """
 
     values: np.ndarray
     groups: np.ndarray | None
     source: str
-
-    def take(self, rows: np.ndarray) -> Pictures:
-        """Some of them, by number."""
-        groups = None if self.groups is None else np.unique(self.groups[rows], return_inverse=True)[1]
-        return Pictures(self.values[rows], groups, self.source)
+    of: int
 
 
-def read_pictures(path: str) -> Pictures:
+def drawn(n: int, most: int, chance: np.random.Generator) -> np.ndarray:
+    """The numbers of at most so many of n things, rising."""
+    return np.sort(chance.permutation(n)[:most]) if n > most else np.arange(n)
+
+
+def read_pictures(path: str, most: int, chance: np.random.Generator) -> Pictures:
     """The pictures of a file or folder, [n, 64, 64]; pictures of another size are cut square and resized.
 
     Args:
         path: A Parquet file with a column `image` of bytes: raw grey levels, of which the metadata `entrena` says the
             shape, or JPEG or PNG files; a column `target` says who is shown. Or a folder of pictures, or of folders of
             them, one for each person.
+        most: How many are read at most; of more so many are drawn.
+        chance: Draws them.
 
     Raises:
         UsageError: There is no such file, or it is of another kind.
@@ -53,32 +57,40 @@ def read_pictures(path: str) -> Pictures:
     """
     place = Path(path)
     if place.is_dir():
-        values, groups = _of_folder(place)
+        found = _of_folder(place)
     elif not place.exists():
         raise UsageError(f"--data {path}: there is no such file or folder")
     elif place.suffix.lower() == ".parquet":
-        values, groups = _of_parquet(place)
+        found = _of_parquet(place)
     else:
         raise UsageError(f"--data {path}: name a Parquet file with a column image, or a folder of pictures")
-    if len(values) < LEAST:
-        raise DataError(f"{place.name}: there are {len(values)} pictures; at least {LEAST} are needed")
-    known = None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
-    return Pictures(np.stack(values).astype(float), known, place.name)
+    if found.n < LEAST:
+        raise DataError(f"{place.name}: there are {found.n} pictures; at least {LEAST} are needed")
+    rows = drawn(found.n, most, chance)
+    values = np.stack([found.read(int(row)) for row in rows]).astype(float)
+    groups = None if found.groups is None else np.unique(np.asarray(found.groups)[rows], return_inverse=True)[1]
+    return Pictures(values, groups, place.name, found.n)
 
 
-Read = tuple[list[np.ndarray], Sequence[Any] | None]
+@dataclass(frozen=True)
+class _Found:
+    """Pictures that are not read yet: how many, whom they show, and what reads one by its number."""
+
+    n: int
+    groups: Sequence[Any] | None
+    read: Callable[[int], np.ndarray]
 
 
-def _of_folder(folder: Path) -> Read:
+def _of_folder(folder: Path) -> _Found:
     files = sorted(each for each in folder.rglob("*") if each.suffix.lower() in SUFFIXES and each.is_file())
     if not files:
         raise DataError(f"{folder.name}: there are no pictures in this folder (files that end in .png, .jpg, …)")
     owners = [each.parent for each in files]
-    values = [_decoded(each, str(each.relative_to(folder))) for each in files]
-    return values, [str(owner) for owner in owners] if len(set(owners)) > 1 else None
+    groups = [str(owner) for owner in owners] if len(set(owners)) > 1 else None
+    return _Found(len(files), groups, lambda row: _decoded(files[row], str(files[row].relative_to(folder))))
 
 
-def _of_parquet(path: Path) -> Read:
+def _of_parquet(path: Path) -> _Found:
     import polars as pl
 
     try:
@@ -93,22 +105,22 @@ def _of_parquet(path: Path) -> Read:
     encoding = said.get("encoding", "png")
     if encoding not in BYTES:
         raise DataError(f"{path.name}: pictures in '{encoding}' cannot be read: {', '.join(BYTES)}")
-    values = list(_of_column(path.name, table["image"].to_list(), encoding, said.get("shape")))
-    return values, table["target"].to_list() if "target" in table.columns else None
+    column, shape = table["image"], said.get("shape")
+    groups = table["target"].to_list() if "target" in table.columns else None
+    return _Found(
+        len(column), groups, lambda row: _of_bytes(column[row], encoding, shape, f"{path.name}, row {row + 1}")
+    )
 
 
-def _of_column(name: str, column: Sequence[bytes | None], encoding: str, shape: Any) -> Iterator[np.ndarray]:
-    for row, content in enumerate(column, 1):
-        where = f"{name}, row {row}"
-        if content is None:
-            raise DataError(f"{where}: there is no picture; leave the row out")
-        if encoding != "raw":
-            yield _decoded(BytesIO(content), where)
-            continue
-        if not isinstance(shape, list) or len(content) != np.prod(shape):
-            raise DataError(f"{where}: {len(content)} bytes are no picture of the shape {shape} that the file names")
-        levels = np.frombuffer(content, np.uint8).reshape(shape)
-        yield levels if list(levels.shape) == [SIDE, SIDE] else _resized(_pillow().fromarray(levels.squeeze()))
+def _of_bytes(content: bytes | None, encoding: str, shape: Any, where: str) -> np.ndarray:
+    if content is None:
+        raise DataError(f"{where}: there is no picture; leave the row out")
+    if encoding != "raw":
+        return _decoded(BytesIO(content), where)
+    if not isinstance(shape, list) or len(content) != np.prod(shape):
+        raise DataError(f"{where}: {len(content)} bytes are no picture of the shape {shape} that the file names")
+    levels = np.frombuffer(content, np.uint8).reshape(shape)
+    return levels if list(levels.shape) == [SIDE, SIDE] else _resized(_pillow().fromarray(levels.squeeze()))
 
 
 def _pillow() -> Any:
