@@ -87,6 +87,15 @@ def test_shares_are_those_of_numpy(found):
     assert (found["pictures"], found["of"], found["shape"], found["groups"]) == (120, 1797, [8, 8], None)
 
 
+def test_components_of_few_rows_are_those_of_numpy():
+    rows = np.random.default_rng(5).standard_normal((12, 50)) + 3
+    found = components_of(rows)
+    _, singular, directions = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
+    np.testing.assert_allclose(found.mean, rows.mean(axis=0), atol=1e-12)
+    np.testing.assert_allclose(found.variances, singular[:11] ** 2 / 11)
+    np.testing.assert_allclose(np.abs((found.directions * directions[:11]).sum(axis=1)), 1)  # but for the sign
+
+
 def test_components_of_the_scores_are_those_of_the_rows():
     rows = np.random.default_rng(0).standard_normal((40, 90)) * np.linspace(0.1, 3, 90)
     found = components_of(rows)
@@ -149,6 +158,10 @@ def test_data_are_named_in_the_command(monkeypatch):
         run(find("seed_noise"), data="x.csv")
 
 
+def read(path, most=1000):
+    return read_pictures(str(path), most, np.random.default_rng(4))
+
+
 def write_parquet(path, images, said=None, **columns):
     import polars as pl
 
@@ -165,9 +178,13 @@ def test_pictures_of_a_parquet_file(tmp_path):
         {"shape": [64, 64], "encoding": "raw"},
         target=owners,
     )
-    found = read_pictures(str(tmp_path / "f.parquet"))
+    found = read(tmp_path / "f.parquet")
     np.testing.assert_array_equal(found.values, levels)
-    assert found.groups.tolist() == [1, 0] * 6 and found.source == "f.parquet"
+    assert found.groups.tolist() == [1, 0] * 6 and (found.source, found.of) == ("f.parquet", 12)
+    fewer = read(tmp_path / "f.parquet", 5)
+    chosen = np.sort(np.random.default_rng(4).permutation(12)[:5])
+    np.testing.assert_array_equal(fewer.values, levels[chosen])
+    assert fewer.of == 12 and fewer.groups.tolist() == [int(owners[k] == 7) for k in chosen]
 
 
 def test_pictures_of_a_folder(tmp_path):
@@ -178,7 +195,7 @@ def test_pictures_of_a_folder(tmp_path):
         levels = np.zeros((100, 200), np.uint8)
         levels[:, 50:150] = 20 * k + 10  # the square in the middle
         image.fromarray(levels).save(owner / f"{k:02}.png")
-    found = read_pictures(str(tmp_path / "faces"))
+    found = read(tmp_path / "faces")
     assert found.values.shape == (12, 64, 64)
     assert found.groups.tolist() == [0] * 4 + [1] * 4 + [2] * 4
     inside = found.values[:, 4:-4, 4:-4]  # at the edge neighbours beyond the square count a little
@@ -186,7 +203,7 @@ def test_pictures_of_a_folder(tmp_path):
     assert np.ptp(inside, axis=(1, 2)).max() == 0
     (tmp_path / "faces" / "person 1" / "bad.png").write_bytes(b"no picture")
     with pytest.raises(DataError, match=r"bad\.png cannot be read: it is no picture that Pillow knows"):
-        read_pictures(str(tmp_path / "faces"))
+        read(tmp_path / "faces")
 
 
 @pytest.mark.parametrize(
@@ -208,17 +225,17 @@ def test_what_is_no_picture_ends_in_one_message(tmp_path, make, kind, message):
     (tmp_path / "t.csv").write_text("a\n1\n")
     (tmp_path / "t.parquet").write_text("a\n1\n")
     write_parquet(tmp_path / "texts.parquet", ["a"])
-    write_parquet(tmp_path / "gap.parquet", [bytes(4096), None], raw)
+    write_parquet(tmp_path / "gap.parquet", [bytes(4096), *[None] * 11], raw)
     write_parquet(tmp_path / "few.parquet", [bytes(4096)] * 2, raw)
-    write_parquet(tmp_path / "odd.parquet", [b"12345"], {"encoding": "avif"})
+    write_parquet(tmp_path / "odd.parquet", [b"12345"] * 12, {"encoding": "avif"})
     with pytest.raises(kind) as error:
-        read_pictures(str(make(tmp_path)))
+        read(make(tmp_path))
     assert message in str(error.value)
 
 
 @pytest.mark.skipif(not OLIVETTI.is_file(), reason=f"needs {OLIVETTI}")
 def test_olivetti_is_as_numpy_has_it():
-    found = read_pictures(str(OLIVETTI))
+    found = read(OLIVETTI)
     assert found.values.shape == (400, 64, 64) and len(np.unique(found.groups)) == 40
     rows = found.values.reshape(400, -1)
     own = components_of(rows)

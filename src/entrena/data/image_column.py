@@ -7,7 +7,7 @@ Such is the form in which sets of pictures are handed on: a column `image` of by
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -52,6 +52,7 @@ def read_image_column(
     others: Sequence[str],
     *,
     skip_bad: bool = False,
+    choose: Callable[[int], np.ndarray] | None = None,
 ) -> tuple[Table, Any]:
     """The pictures of a Parquet file, and other columns of their rows.
 
@@ -61,6 +62,7 @@ def read_image_column(
         image: Height and width to which pictures are resized, and channels, 1 or 3; None as in `pictures.usual_shape`.
         others: Columns that are wanted as well, such as the target; those that are not there are left out.
         skip_bad: Whether a picture that cannot be read is left out, and told.
+        choose: From how many there are to the numbers of those that are read; None: all.
 
     Returns:
         The table of images, and a Polars frame of the others.
@@ -74,6 +76,7 @@ def read_image_column(
     names = list(pl.scan_parquet(path, glob=False, hive_partitioning=False).collect_schema())
     wanted = [name for name in others if name in names]
     frame = pl.read_parquet(path, columns=[column, *wanted], glob=False, hive_partitioning=False)
+    frame = frame if choose is None else frame[choose(len(frame))]
     series = frame[column]
     contents = (series if series.dtype == pl.Binary() else series.struct.field("bytes")).to_list()
     place = Place(path.name)

@@ -5,7 +5,7 @@ Pictures are turned upright as their camera says, cut to the wanted shape around
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -108,6 +108,7 @@ def read_folder(
     *,
     skip_bad: bool = False,
     targets: bool = True,
+    choose: Callable[[int], np.ndarray] | None = None,
 ) -> Examples:
     """The pictures of a folder as examples; the target `class` is the name of the folder that a picture lies in.
 
@@ -117,6 +118,7 @@ def read_folder(
             all have, where they have one up to 64 × 64, else 32 × 32; grey where all are grey.
         skip_bad: Whether a picture that cannot be read is left out, and told.
         targets: Whether classes are asked for.
+        choose: From how many there are to the numbers of those that are read; None: all.
 
     Raises:
         UsageError: There are no pictures or no classes, or Pillow is not installed.
@@ -126,6 +128,10 @@ def read_folder(
     found = find_pictures(folder)
     if targets and found.classes is None:
         raise UsageError(f"{folder}: its pictures lie in no folders: make a folder for each class, named as the class")
+    if choose is not None:
+        rows = choose(len(found.files)).tolist()
+        classes = None if found.classes is None else tuple(found.classes[row] for row in rows)
+        found = replace(found, files=tuple(found.files[row] for row in rows), classes=classes)
     source = found.folder.name or str(folder)
     with ThreadPoolExecutor(n_threads()) as threads:  # Pillow decodes without Python's lock
         sizes = [] if image is not None and image[2] is not None else list(threads.map(size_of, found.files))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,25 +27,32 @@ class Pictures:
         values: [n, height, width] grey levels from 0 to 255, float64.
         groups: [n] who or what is shown, as numbers from 0; None where nothing is said of it.
         source: The file's or folder's name.
+        of: How many pictures there are in it.
     """
 
     values: np.ndarray
     groups: np.ndarray | None
     source: str
-
-    def take(self, rows: np.ndarray) -> Pictures:
-        """Some of them, by number."""
-        groups = None if self.groups is None else np.unique(self.groups[rows], return_inverse=True)[1]
-        return Pictures(self.values[rows], groups, self.source)
+    of: int
 
 
-def examples_of(path: str, image: tuple[int, int, int | None] | None = None) -> Examples:
+def drawn(n: int, most: int, chance: np.random.Generator) -> np.ndarray:
+    """The numbers of at most so many of n things, rising."""
+    return np.sort(chance.permutation(n)[:most]) if n > most else np.arange(n)
+
+
+def examples_of(
+    path: str,
+    image: tuple[int, int, int | None] | None = None,
+    choose: Callable[[int], np.ndarray] | None = None,
+) -> Examples:
     """The pictures of a folder or file, as `entrena train` reads them; what is shown, where it is said, is the target.
 
     Args:
         path: A folder of pictures, or of a folder of them for each class; or a Parquet file with one column of pictures
             and a column `target`, `label` or `class`.
         image: The size that they are brought to, or None.
+        choose: From how many there are to the numbers of those that are read; None: all.
 
     Raises:
         UsageError: There is no such file, or it holds no pictures.
@@ -58,13 +66,13 @@ def examples_of(path: str, image: tuple[int, int, int | None] | None = None) -> 
 
     place = Path(path).expanduser()
     if place.is_dir():
-        return read_folder(place, image, targets=False)
+        return read_folder(place, image, targets=False, choose=choose)
     if not place.exists():
         raise UsageError(f"--data {path}: there is no such file or folder")
     column = image_column(place)
     if not column:
         raise UsageError(f"--data {path}: name a folder of pictures, or a Parquet file with one column of pictures")
-    table, frame = read_image_column(place, column, image, TARGETS)
+    table, frame = read_image_column(place, column, image, TARGETS, choose=choose)
     if not frame.columns:
         return Examples(table, None, (), place.name)
     name = frame.columns[0]
@@ -86,24 +94,32 @@ def labelled(path: str) -> Examples:
     return examples
 
 
-def read_pictures(path: str) -> Pictures:
+def read_pictures(path: str, most: int, chance: np.random.Generator) -> Pictures:
     """The pictures of a file or folder, [n, 64, 64], grey; pictures of another size are cut square and resized.
 
     Args:
         path: As for `examples_of`.
+        most: How many are read at most; of more so many are drawn.
+        chance: Draws them.
 
     Raises:
         UsageError: There is no such file, or it holds no pictures.
         DataError: One cannot be read, or there are too few.
     """
-    examples = examples_of(path, (SIDE, SIDE, 1))
-    if examples.n_rows < LEAST:
-        raise DataError(f"{examples.source}: there are {examples.n_rows} pictures; at least {LEAST} are needed")
+    there = []
+
+    def choose(n: int) -> np.ndarray:
+        if n < LEAST:
+            raise DataError(f"{Path(path).name}: there are {n} pictures; at least {LEAST} are needed")
+        there.append(n)
+        return drawn(n, most, chance)
+
+    examples = examples_of(path, (SIDE, SIDE, 1), choose)
     matrix, targets = examples.inputs.matrix, examples.targets
     assert isinstance(matrix, np.ndarray)
     rows = matrix if examples.inputs.rows is None else matrix[examples.inputs.rows]
     groups = None if targets is None else np.unique(targets, return_inverse=True)[1]
-    return Pictures(rows.reshape(-1, SIDE, SIDE).astype(float), groups, examples.source)
+    return Pictures(rows.reshape(-1, SIDE, SIDE).astype(float), groups, examples.source, there[0])
 
 
 def as_square(examples: Examples, side: int) -> Examples:
