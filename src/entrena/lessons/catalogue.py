@@ -19,6 +19,10 @@ IDS: tuple[str, ...] = (
     "interleaving",
     "balanced_batches",
     "hard_examples",
+    "centring",
+    "scaling",
+    "decorrelation",
+    "whitening",
     "seed_noise",
 )
 
