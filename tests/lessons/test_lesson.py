@@ -22,8 +22,8 @@ from tests.test_house import CHAPTERS, LESSONS
 ROOT = Path(__file__).parents[2]
 FRAME = set(
     """
-    __init__ batch_races catalogue conjugacy curvature drawings edge_of_stability intervals lesson levels
-    mislabelling pages pictures quadratics rate_search running samples timing trials
+    __init__ batch_races catalogue conjugacy curvature drawings edge_of_stability input_treatments intervals lesson
+    levels mislabelling pages pictures quadratics rate_search running samples timing treatment_pages trials
     """.split()
 )
 

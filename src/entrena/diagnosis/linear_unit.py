@@ -107,7 +107,8 @@ class LinearUnit:
         factors = np.square(1 - rate * values)
 
         def reached(k: int) -> bool:
-            return bool((heights * factors**k).sum() <= share * heights.sum())
+            with np.errstate(over="ignore"):
+                return bool((heights * factors**k).sum() <= share * heights.sum())
 
         if (factors[heights > 0] >= 1).any() and not reached(1):
             return None

@@ -35,11 +35,16 @@ class Candidate:
 
 
 def cheapest_rates(
-    said: str, candidates: Sequence[Candidate], rates: Sequence[float], seeds: Sequence[int], trials: Trials
+    said: str,
+    candidates: Sequence[Candidate],
+    rates: Sequence[float],
+    seeds: Sequence[int],
+    trials: Trials,
+    n_between: int = 1,
 ) -> list[float]:
     """For each candidate the rate with the least mean cost over the seeds.
 
-    After the given rates the geometric means of the best one and its two neighbours are tried.
+    After the given rates others between the best one and its two neighbours are tried: the geometric means, or more.
 
     Args:
         said: What is tried, for the bar.
@@ -47,6 +52,7 @@ def cheapest_rates(
         rates: Those that are tried first, rising.
         seeds: Others than those by which the candidates are compared later.
         trials: Trains the networks.
+        n_between: Rates on each side in the second round.
     """
     found: list[dict[float, float]] = [{} for _ in candidates]
     tried = [list(rates) for _ in candidates]
@@ -61,19 +67,22 @@ def cheapest_rates(
             costs[k].setdefault(rate, []).append(cost if isfinite(cost) else inf)
         for own, more in zip(found, costs, strict=True):
             own |= {rate: float(np.mean(each)) for rate, each in more.items()}
-        tried = [neighbours_between(own) for own in found]
+        tried = [neighbours_between(own, n_between) for own in found]
     return [min(own, key=own.__getitem__) for own in found]
 
 
-def neighbours_between(costs: Mapping[float, float]) -> list[float]:
-    """The geometric means of the cheapest rate and the rates beside it.
+def neighbours_between(costs: Mapping[float, float], n_between: int = 1) -> list[float]:
+    """The geometric means of the cheapest rate and the rates beside it; more on each side divide it evenly.
 
     >>> neighbours_between({1.0: 3.0, 4.0: 2.0, 16.0: 5.0})
     [2.0, 8.0]
     """
     rates = sorted(costs)
     at = rates.index(min(costs, key=costs.__getitem__))
-    return [float(np.sqrt(rates[k] * rates[k + 1])) for k in (at - 1, at) if 0 <= k < len(rates) - 1]
+    sides = [(rates[k], rates[k + 1]) for k in (at - 1, at) if 0 <= k < len(rates) - 1]
+    if n_between == 1:
+        return [float(np.sqrt(low * high)) for low, high in sides]
+    return [float(rate) for low, high in sides for rate in np.geomspace(low, high, n_between + 2)[1:-1]]
 
 
 def train_all(said: str, runs: Sequence[tuple[Candidate, int, float]], trials: Trials) -> list[Fitted]:
