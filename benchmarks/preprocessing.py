@@ -45,7 +45,7 @@ def file_section(found: dict[str, float]) -> str:
     """What a file takes, in a sentence."""
     rows, seconds, share = f"{found['rows']:,}", number(found["fit"]), f"{100 * found['arrays']:.0f} %"
     return (
-        f"A Parquet file of {rows} × {COLUMNS} float32 numbers, read {BATCH_ROWS:,} rows at a time and twice: "
+        f"A Parquet file of {rows} × {COLUMNS} float32 numbers, read {BATCH_ROWS:,} rows at a time: "
         f"{seconds} s, and memory of {share} of what its numbers would take as an array (one run)."
     )
 

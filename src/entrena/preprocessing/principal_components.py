@@ -51,6 +51,7 @@ class Rows:
         divisor: D; 0 for a single row.
         mean: [columns] float64.
         dtype: In which products of rows are computed.
+        scatter: [columns, columns] D·C, where it was found together with the mean; else None.
     """
 
     read: Read
@@ -59,17 +60,32 @@ class Rows:
     divisor: float
     mean: np.ndarray
     dtype: np.dtype
+    scatter: np.ndarray | None = None
 
     @classmethod
-    def look(cls, read: Read) -> Rows:
+    def look(cls, read: Read, *, scatter: bool = False) -> Rows:
         """Reads everything once, for the mean.
+
+        Args:
+            read: As the attribute.
+            scatter: Whether the covariance is found in the same pass, so that rows need not be read again for it.
 
         Raises:
             DataError: There are no rows.
         """
-        n, weight, mean, dtype = 0, 0.0, np.zeros(0), np.dtype(np.float32)
+        n, weight, mean, dtype, squares = 0, 0.0, np.zeros(0), np.dtype(np.float32), np.zeros((0, 0))
         for block, weights in read():
             dtype = np.result_type(dtype, block.dtype if block.dtype.kind == "f" else np.float64)
+            if scatter and len(block) and (weights is None or weights.any()):
+                _check_columns(block.shape[1])
+                own, own_mean, own_squares = _scatter_of(block, weights)
+                mean, squares = (np.zeros_like(own_mean), np.zeros_like(own_squares)) if n == 0 else (mean, squares)
+                # Chan, Golub & LeVeque, The American Statistician 37 (1983).
+                away = own_mean - mean
+                squares += own_squares + np.outer(away, away) * (weight * own / (weight + own))
+                mean = mean + away * (own / (weight + own))
+                n, weight = n + (len(block) if weights is None else int((weights > 0).sum())), weight + own
+                continue
             counted = len(block) if weights is None else int((weights > 0).sum())
             if not counted:
                 continue
@@ -79,7 +95,7 @@ class Rows:
             n, weight = n + counted, weight + own
         if n == 0:
             raise DataError("there are no rows to find principal components of")
-        return cls(read, n, weight, _divisor(n, weight), mean, dtype)
+        return cls(read, n, weight, _divisor(n, weight), mean, dtype, squares if scatter else None)
 
     @classmethod
     def centred_already(cls, read: Read, n_columns: int, n: int, weight: float, dtype: DTypeLike) -> Rows:
@@ -119,11 +135,9 @@ class Rows:
             DataError: There are too many columns.
         """
         d = self.n_columns
-        if d > MOST_COLUMNS:
-            raise DataError(
-                f"a covariance of {d:,} columns needs {8 * d * d / 2**30:.1f} GiB: take method = randomized, and say "
-                "how many components"
-            )
+        _check_columns(d)
+        if self.scatter is not None:
+            return (self.scatter + self.scatter.T) / (2 * (self.divisor or 1.0))
         scatter = np.zeros((d, d))
         for block in self.centred():
             scatter += block.T @ block  # of float32 the sums of one block; from block to block float64
@@ -138,6 +152,31 @@ class Rows:
         for block in self.centred(np.float64):
             squares += float(np.einsum("ij,ij->", block, block))
         return squares / (self.divisor or 1.0)
+
+
+def _check_columns(d: int) -> None:
+    if d > MOST_COLUMNS:
+        raise DataError(
+            f"a covariance of {d:,} columns needs {8 * d * d / 2**30:.1f} GiB: take method = randomized, and say how "
+            "many components"
+        )
+
+
+def _scatter_of(block: np.ndarray, weights: np.ndarray | None) -> tuple[float, np.ndarray, np.ndarray]:
+    """W, the mean, and Σ w·(x − mean)(x − mean)ᵀ of a block; products in its type, from part to part float64.
+
+    The mean is found in two steps, both as products: roughly, and what the rough one leaves.
+    """
+    dtype = block.dtype if block.dtype.kind == "f" else np.dtype(np.float64)
+    ones = np.ones(len(block), dtype) if weights is None else weights.astype(dtype)
+    own = float(len(block)) if weights is None else float(weights.sum())
+    rough = (ones @ block / dtype.type(own)).astype(dtype)
+    centred = np.subtract(block, rough, dtype=dtype)
+    left = (ones @ centred).astype(np.float64) / own
+    if weights is not None:
+        centred *= np.sqrt(weights).astype(dtype)[:, None]
+    squares = (centred.T @ centred).astype(np.float64) - own * np.outer(left, left)
+    return own, rough.astype(np.float64) + left, squares
 
 
 def _divisor(n: int, weight: float) -> float:

@@ -21,11 +21,13 @@ from entrena.preprocessing.principal_components import (
     Components,
     Rows,
     Wanted,
+    choose_method,
     find_components,
 )
 from entrena.preprocessing.statistics import check_weights, pieces
 
 BATCH_ROWS = 65_536  # of a file, at once
+BLOCK_VALUES = 2**20  # of an array
 
 
 class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -94,10 +96,16 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         weights = None if checked is None else np.asarray(sample_weight, np.float64)  # 2 is two rows, not a ratio
 
         def read() -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-            for start, stop in pieces(*X.shape):
-                yield X[start:stop], None if weights is None else weights[start:stop]
+            for start in range(0, len(X), step):
+                yield X[start : start + step], None if weights is None else weights[start : start + step]
 
-        self._keep(find_components(Rows.look(read), wanted, self.method, seed=self.random_state))
+        step = max(1, BLOCK_VALUES // X.shape[1])
+        method = choose_method(len(X), X.shape[1], wanted) if self.method == "auto" else self.method
+        with np.errstate(over="ignore", invalid="ignore"):
+            rows = Rows.look(read, scatter=method in ("eigen", "incremental"))
+        if not np.isfinite(rows.mean).all():  # a gap or an infinity in X is in the mean as well
+            self._check_finite(X)
+        self._keep(find_components(rows, wanted, method, seed=self.random_state))
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -105,8 +113,16 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         check_is_fitted(self)
         X = self._numbers(X, reset=False)
         out = np.empty((len(X), self.n_components_), X.dtype)
-        for start, stop in pieces(*X.shape):
-            out[start:stop] = self._rotation.apply(X[start:stop])
+        mean, matrix = (each.astype(X.dtype) for each in (self._rotation.components.mean, self._rotation.matrix))
+        step = max(1, BLOCK_VALUES // X.shape[1])
+        centred = np.empty((min(step, len(X)), X.shape[1]), X.dtype)  # once: fresh memory costs more than the product
+        for start in range(0, len(X), step):
+            rows = X[start : start + step]
+            with np.errstate(over="ignore", invalid="ignore"):
+                np.subtract(rows, mean, out=centred[: len(rows)])
+                np.matmul(centred[: len(rows)], matrix, out=out[start : start + step])
+            if not np.isfinite(out[start : start + step]).all():
+                self._check_finite(X)
         return out
 
     def inverse_transform(self, Z: Any) -> np.ndarray:
@@ -126,16 +142,18 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.n_components_, self.n_samples_, self.method_ = found.n, found.n_rows, found.method
 
     def _numbers(self, X: Any, *, reset: bool) -> np.ndarray:
-        """X as finite floats."""
+        """X as floats; whether they are finite is seen from what is computed."""
         X = validate_data(
             self, X, reset=reset, dtype=[np.float64, np.float32], ensure_all_finite=False, ensure_min_samples=1
         )
-        names = getattr(self, "feature_names_in_", None)
-        check_finite(X, "X", [f"x{k}" for k in range(X.shape[1])] if names is None else list(names), 0)
         return X
 
+    def _check_finite(self, X: np.ndarray) -> None:
+        names = getattr(self, "feature_names_in_", None)
+        check_finite(X, "X", [f"x{k}" for k in range(X.shape[1])] if names is None else list(names), 0)
+
     def _fit_file(self, path: Path, wanted: Wanted) -> None:
-        """Reads a Parquet file some rows at a time, twice."""
+        """Reads a Parquet file some rows at a time, once."""
         import polars as pl
 
         if self.method not in ("auto", "incremental"):
@@ -160,7 +178,7 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                 check_finite(block, path.name, names, first)
                 yield block, None
 
-        self._keep(find_components(Rows.look(read), wanted, "incremental", seed=self.random_state))
+        self._keep(find_components(Rows.look(read, scatter=True), wanted, "incremental", seed=self.random_state))
         self.n_features_in_, self.feature_names_in_ = len(names), np.asarray(names, object)
 
 

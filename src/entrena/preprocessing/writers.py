@@ -22,6 +22,8 @@ Writer = Callable[[int, int, np.ndarray], None]
 
 # Beyond this, the difference of two finite numbers may be infinite.
 LARGE = np.finfo(np.float64).max / 4
+# Of a block that is scaled at a time: it stays in the processor's cache, and its memory is used again.
+PART_VALUES = 2**16
 
 
 def writers_of(
@@ -72,11 +74,15 @@ def number_writer(numbers: NumberBlocks, shift: np.ndarray, scale: np.ndarray) -
     # Halving both sides leaves the quotient and keeps the difference in range.
     half = np.float64(0.5 if max(np.abs(shift).max(), scale.max()) > LARGE else 1.0)
 
+    step = max(1, PART_VALUES // n)
+
     def write_array(start: int, stop: int, piece: np.ndarray) -> None:
-        block = numbers.block(start, stop) * half
-        block -= half * shift
-        block /= half * scale
-        piece[:, :n] = block
+        for first in range(start, stop, step):
+            last = min(first + step, stop)
+            block = numbers.block(first, last)
+            block = block - shift if half == 1 else half * block - half * shift
+            block /= half * scale
+            piece[first - start : last - start, :n] = block
 
     def write_columns(start: int, stop: int, piece: np.ndarray) -> None:
         # One after the other, while they are in the processor's cache; turned once, in the narrower type.
