@@ -16,7 +16,7 @@ from entrena.registry import Choice
 
 # The names of the design that this version has; the design is the oracle.
 DESIGN = {
-    "inputs": "transform center scale decorrelate components missing categories",
+    "inputs": "transform center scale decorrelate components missing categories dates augment",
     "targets": "target_coding target_scale calibration class_weight",
     "network": "hidden activation output initialization dropout",
     "training": "loss optimizer momentum nesterov mode batch_size order max_epochs max_seconds early_stopping patience "

@@ -11,23 +11,33 @@ from typing import Any, Literal
 
 import numpy as np
 
-from entrena.data import Examples, Schema, class_numbers, split_rows
-from entrena.data.schema import Label
+from entrena.data import Examples, Schema, split_rows
+from entrena.data.sparse import check_dense
 from entrena.diagnosis import Finding, few_rows_take_most_draws
 from entrena.errors import DataError, Problem, RecipeError, RunError
-from entrena.model import Model, main_score, readable, true_values
+from entrena.model import Model, true_values
 from entrena.network import Network
-from entrena.preprocessing import InputSettings, Preprocessor, TargetCoder, class_weights, fit_temperature
+from entrena.preprocessing import (
+    CATEGORIES,
+    EncodingTargets,
+    InputSettings,
+    Preprocessor,
+    TargetCoder,
+    fit_temperature,
+    out_of_fold,
+)
+from entrena.preprocessing.augmentation import Augmentation
+from entrena.preprocessing.images import augmentation_of
 from entrena.recipe import Recipe
-from entrena.task import make_network, n_outputs, resolve
-from entrena.training import scores
+from entrena.seen import coded_targets, training_part, training_weight, validation_part
+from entrena.task import make_network, resolve
 from entrena.training.checkpoint import Checkpoint
 from entrena.training.compilation import find_device, precision
 from entrena.training.judge import Training
 from entrena.training.loop import Member, train_network
 from entrena.training.many import OnCheckpoints, train_many
 from entrena.training.order import needs
-from entrena.training.parts import TrainingPart, ValidationPart, blank_table
+from entrena.training.parts import TrainingPart, ValidationPart
 from entrena.training.plan import Plan, make_plan, wants_validation
 from entrena.training.priors import prior_shift, priors
 from entrena.training.program import initial_state
@@ -144,21 +154,27 @@ def prepare(recipe: Recipe, schema: Schema, parts: Parts, *, start: Model | None
     examples = parts.training
     if examples.targets is None:
         raise DataError(f"{examples.source}: training needs targets")
+    inputs, by_target = examples.inputs.pick(schema.columns), _encoding_targets(recipe, schema, examples)
+    dtype = "float64" if recipe.training.precision == "float64" else "float32"
+    check_dense(inputs.matrix, dtype, examples.source)
     if start is None:
-        inputs = examples.inputs.pick(schema.columns)
-        preprocessor = Preprocessor.fit(inputs, schema.inputs, recipe.inputs, examples.weight)
+        fitted = Preprocessor.fit_training(inputs, schema.inputs, recipe.inputs, examples.weight, by_target)
+        preprocessor, placed = fitted
         coder = TargetCoder.fit(examples.targets, schema, recipe.targets, examples.weight)
     else:
         preprocessor, coder = start.preprocessor, start.coder
-    weight = training_weight(recipe, schema, parts)
-    dtype = "float64" if recipe.training.precision == "float64" else "float32"
-    training = _training_part(
-        examples, preprocessor, _coded(coder, examples, schema, output, dtype), weight, schema.classes
+        # These may be the rows that the model's own values were found from: so they do not see their own targets.
+        placed = {} if by_target is None else out_of_fold(inputs, preprocessor.encodings, by_target)
+    weight = training_weight(recipe, schema, examples)
+    augmentation = augmentation_of(recipe.inputs, schema.image)
+    coded = coded_targets(coder, examples, schema, output, dtype)
+    training = training_part(
+        examples, preprocessor, coded, weight, schema.classes, placed, augments=augmentation is not None
     )
     validation = None
     if parts.validation is not None:
-        validation = _validation_part(recipe, schema, parts, preprocessor, coder, output, dtype)
-    network, plan = _planned(recipe, output, loss, preprocessor, training, validation)
+        validation = validation_part(recipe, schema, parts.validation, preprocessor, coder, output, dtype)
+    network, plan = _planned(recipe, output, loss, preprocessor, training, validation, augmentation)
     if start is not None:
         check_start(start, recipe, network)
     first = None if start is None else _with_dtype(start, dtype)
@@ -179,6 +195,17 @@ def prepare(recipe: Recipe, schema: Schema, parts: Parts, *, start: Model | None
     )
 
 
+def _encoding_targets(recipe: Recipe, schema: Schema, examples: Examples) -> EncodingTargets | None:
+    """The training rows' targets as target encoding reads them; None where no category is coded by them."""
+    choice = recipe.inputs.categories
+    if choice.name != "target" or all(role.role != "category" for role in schema.inputs):
+        return None
+    assert examples.targets is not None
+    chance = generator(recipe.random_state, "encoding")
+    n_folds = int(CATEGORIES.settings_of(choice)["folds"] or 0)
+    return EncodingTargets.of(examples.targets, schema, n_folds, chance, examples.weight, examples.groups)
+
+
 def _planned(
     recipe: Recipe,
     output: str,
@@ -186,6 +213,7 @@ def _planned(
     preprocessor: Preprocessor,
     training: TrainingPart,
     validation: ValidationPart | None,
+    augmentation: Augmentation | None,
 ) -> tuple[Network, Plan]:
     """The network of a recipe, and the plan of its training."""
     network = make_network(recipe, output, preprocessor, training.targets.shape[1])
@@ -204,6 +232,7 @@ def _planned(
         platform=platform,
         dropout=recipe.network.dropout,
         prior_shift=prior_shift(recipe.training.order, output, training),
+        augmentation=augmentation,
     )
     return network, plan
 
@@ -216,14 +245,17 @@ def prepare_like(prepared: Prepared, recipe: Recipe) -> Prepared | None:
     training, validation = prepared.training, prepared.validation
     if "losses" in needs(recipe.training.order) and prepared.file_rows is None:
         return None
-    network, plan = _planned(recipe, output, loss, prepared.preprocessor, training, validation)
+    augmentation = prepared.plan.structure.augmentation
+    network, plan = _planned(recipe, output, loss, prepared.preprocessor, training, validation, augmentation)
     return replace(prepared, recipe=recipe, network=network, plan=plan)
 
 
 def _sight(recipe: Recipe) -> tuple[object, ...]:
     """What decides how a network sees rows, and which it sees."""
     training = recipe.training
-    held = (training.early_stopping, training.validation_fraction)
+    held: tuple[object, ...] = (training.early_stopping, training.validation_fraction)
+    if recipe.inputs.categories.name == "target":
+        held = (*held, recipe.random_state)  # by which the rows are dealt out to folds
     return recipe.inputs, recipe.targets, recipe.network.output, training.precision, training.scoring, *held
 
 
@@ -331,79 +363,10 @@ def _calibrated(model: Model, prepared: Prepared) -> Model:
     return replace(model, temperature=temperature)
 
 
-def training_weight(recipe: Recipe, schema: Schema, parts: Parts) -> np.ndarray | None:
-    """Sample weight × class weight, of mean 1; None where all are equal."""
-    examples, weight = parts.training, parts.training.weight
-    if schema.classes is not None and recipe.targets.class_weight is not None:
-        assert examples.targets is not None
-        by_class = class_weights(recipe.targets, examples.targets, schema.classes, weight)
-        weight = by_class if weight is None else weight * by_class
-    if weight is None or np.all(weight == weight[0]):
-        return None
-    return weight / weight.mean()
-
-
-def _coded(coder: TargetCoder, examples: Examples, schema: Schema, output: str, dtype: str) -> np.ndarray:
-    assert examples.targets is not None
-    targets = coder.encode(examples.targets, dtype)
-    return targets[:, -n_outputs(schema, output) :]  # of two classes one logistic unit stands for the second
-
-
-def _training_part(
-    examples: Examples,
-    preprocessor: Preprocessor,
-    coded: np.ndarray,
-    weight: np.ndarray | None,
-    classes: tuple[Label, ...] | None,
-) -> TrainingPart:
-    """The network's inputs and coded targets, written straight into the tables that the program reads."""
-    n, dtype = examples.n_rows, str(coded.dtype)
-    inputs, targets = blank_table(n, preprocessor.n_features, dtype), blank_table(n, coded.shape[1], dtype)
-    preprocessor.transform(examples.inputs, dtype, out=inputs[:n])
-    targets[:n] = coded
-    assert examples.targets is not None
-    numbers = None if classes is None else class_numbers(examples.targets, classes, source=examples.source)
-    return TrainingPart(inputs, targets, weight, table_rows=n, classes=numbers)
-
-
-def as_seen(model: Model, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
-    """Rows as a trained network sees them: its inputs [rows, inputs] and coded targets [rows, outputs]."""
-    dtype = str(model.params[0]["weights"].dtype)
-    targets = _coded(model.coder, examples, model.schema, model.network.output, dtype)
-    return model.preprocessor.transform(examples.inputs, dtype), targets
-
-
 def _file_rows(examples: Examples) -> np.ndarray:
     """The number of each row as the user counts the rows of the source."""
     rows = examples.inputs.rows
     return (np.arange(examples.n_rows) if rows is None else rows) + examples.inputs.place.first_row
-
-
-def _validation_part(
-    recipe: Recipe,
-    schema: Schema,
-    parts: Parts,
-    preprocessor: Preprocessor,
-    coder: TargetCoder,
-    output: str,
-    dtype: str,
-) -> ValidationPart:
-    examples = parts.validation
-    assert examples is not None and examples.targets is not None
-    weight = examples.weight
-    truth = true_values(schema, examples.targets, examples.source)
-    chosen = main_score(recipe, schema)
-    name = chosen.name
-
-    def score(z: np.ndarray) -> float:
-        if name == "accuracy" and output == "softmax":  # no need of the probabilities themselves
-            return scores.accuracy(truth, z, weight)
-        return scores.score(chosen, truth, readable(schema, output, coder, z), weight)
-
-    inputs = preprocessor.transform(examples.inputs, dtype)
-    if recipe.training.scoring is not None and np.isnan(score(np.zeros((len(inputs), n_outputs(schema, output))))):
-        raise DataError(f"training.scoring: '{name}' cannot be computed on these validation rows: take another score")
-    return ValidationPart(inputs, _coded(coder, examples, schema, output, dtype), weight, score=score, score_name=name)
 
 
 def loss_unit(schema: Schema, coder: TargetCoder) -> float:
@@ -433,6 +396,8 @@ def check_start(start: Model, recipe: Recipe, network: Network) -> None:
         "target_scale": (str(each.targets.target_scale) for each in (start.recipe, recipe)),
     }
     for name in InputSettings.model_fields:
+        if name == "augment":  # which changes rows in training only
+            continue
         values = (getattr(each.inputs, name) for each in (start.recipe, recipe))
         pairs[name] = (str(value).lower() if isinstance(value, bool) else str(value) for value in values)
     for name, (of_model, of_recipe) in pairs.items():

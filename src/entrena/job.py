@@ -38,6 +38,7 @@ from entrena.storage import RunDirectory
 from entrena.training.seeds import generator
 
 TASKS = ("classification", "regression")
+FINGERPRINT_ROWS = 1024  # that a checksum looks at together
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,8 @@ class Job:
     @property
     def read_options(self) -> ReadOptions:
         """How text files are written, as far as it was said."""
-        missing = self.options.get("missing")
-        return ReadOptions(**{**self.options, "missing": None if missing is None else tuple(missing)})
+        lists = {name: tuple(value) for name, value in self.options.items() if isinstance(value, list)}
+        return ReadOptions(**{**self.options, **lists})
 
     def to_plain(self) -> dict[str, Any]:
         """For the run's status; `from_plain` gives it back."""
@@ -381,7 +382,8 @@ def fingerprint(examples: Examples) -> str:
     digest = hashlib.sha256(repr((examples.columns, examples.target_names, examples.n_rows)).encode())
     table = examples.inputs
     if table.matrix is not None and table.rows is None:
-        digest.update(np.ascontiguousarray(table.matrix).data)
+        for start in range(0, table.n_rows, FINGERPRINT_ROWS):  # a sparse matrix becomes no dense one
+            digest.update(np.ascontiguousarray(table.matrix[start : start + FINGERPRINT_ROWS]).data)
     else:
         for column in table:
             digest.update(repr((column.kind, str(column.values.dtype), column.levels)).encode("utf-8", "replace"))

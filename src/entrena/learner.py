@@ -396,7 +396,15 @@ def check_streamable(recipe: Recipe) -> None:
             training.early_stopping is True,
             "a stream has no validation rows: every row is tested before it is learned; leave it out",
         ),
+        "inputs.augment": (
+            recipe.inputs.augment is not None,
+            "a stream shows each row once, as it comes: leave augment out",
+        ),
         "training.refit": (training.refit, "a stream holds no rows back: leave it out"),
+        "inputs.categories": (
+            recipe.inputs.categories.name == "target",
+            "'target' needs the targets of all rows before the first: take frequency or embedding",
+        ),
         "targets.calibration": (
             targets.calibration.name != "none",
             "needs validation rows, and a stream has none: leave it out",

@@ -16,6 +16,7 @@ import jax
 import numpy as np
 
 from entrena.data import Examples, Schema, Table, class_numbers
+from entrena.data.images import check_same, images_of, is_array_of_images
 from entrena.data.values import Place
 from entrena.errors import DataError, ModelFileError, RecipeError, UsageError
 from entrena.network import OUTPUTS, Network
@@ -72,6 +73,10 @@ class Model:
         """
         dtype = self.params[0]["weights"].dtype
         if not isinstance(inputs, Table):
+            if is_array_of_images(inputs) and self.schema.image is not None:
+                images = images_of(inputs, Place("array"))
+                check_same(images, self.schema.image)
+                return self.net_inputs(images)
             array, n = np.asarray(inputs), len(self.schema.columns)
             if array.ndim != 2 or array.shape[1] != n:
                 raise DataError(f"array: inputs have shape {array.shape}; the model was trained on {n} columns")

@@ -21,9 +21,11 @@ from entrena.network.initialization import INITIALIZATIONS
 from entrena.network.outputs import OUTPUTS
 from entrena.network.settings import NetworkSettings
 from entrena.preprocessing import (
+    AUGMENTATIONS,
     CALIBRATIONS,
     CATEGORIES,
     CENTER,
+    DATES,
     DECORRELATIONS,
     MISSING,
     SCALES,
@@ -33,6 +35,7 @@ from entrena.preprocessing import (
     InputSettings,
     TargetSettings,
 )
+from entrena.preprocessing.augmentation import amounts_of
 from entrena.registry import AS_WHOLE, Choice, Registry, interval
 from entrena.training.batch_only import refused_choices, refused_task
 from entrena.training.losses import LOSSES
@@ -51,6 +54,8 @@ REGISTRIES: tuple[Registry, ...] = (
     SCALES,
     DECORRELATIONS,
     CATEGORIES,
+    DATES,
+    AUGMENTATIONS,
     ACTIVATIONS,
     OUTPUTS,
     TARGET_CODINGS,
@@ -65,9 +70,11 @@ REGISTRIES: tuple[Registry, ...] = (
 REGISTRY_OF = {registry.key: registry for registry in REGISTRIES}
 
 PLANNED = frozenset(
-    """augment input_noise mixup label_smoothing normalization batch_statistics
+    """input_noise mixup label_smoothing normalization batch_statistics
     residual ema ensemble time_unit warmup final_decay fan_in_scaling depth_scaling layer_rates l1 max_norm""".split()
 )  # names of the design that this version does not have yet
+
+TABLES = ("class_weight", "augment")  # whose keys are no settings of a choice
 
 OTHER_NAMES = {
     "hidden_layer_sizes": "hidden",
@@ -328,14 +335,19 @@ def _add_setting(
     section, _, _ = key.rpartition(".")
     default = sections()[section].model_fields[name].default if section else None
     has_settings = isinstance(default, Choice) or (default is None and key in REGISTRY_OF)
-    if name != "class_weight" and not has_settings:
+    if name not in TABLES and not has_settings:
         return Problem(f"{key}.{setting}", f"'{name}' has no settings of its own")
     table = sorted_.setdefault(section, {})
     chosen = table.get(name, base.get(section, {}).get(name, default))
+    if name == "augment" and not isinstance(chosen, Mapping):
+        try:
+            chosen = amounts_of(chosen) or {}
+        except ValueError:
+            return None  # told where the value itself is checked
     if isinstance(chosen, Choice):
         chosen = chosen.to_plain()
     if not isinstance(chosen, Mapping):
-        chosen = {} if name == "class_weight" else {"name": chosen}
+        chosen = {} if name in TABLES else {"name": chosen}
     table[name] = {**chosen, setting: value}
     return None
 
@@ -418,7 +430,7 @@ def _contradictions(recipe: Recipe) -> list[Problem]:
     if recipe.inputs.components is not None and recipe.inputs.decorrelate.name == "none":
         said = "only rotated inputs have components: take decorrelate=pca or decorrelate=whiten, or leave it out"
         problems.append(Problem("inputs.components", said))
-    problems += refused_choices(training, recipe.rate, network.dropout)
+    problems += refused_choices(training, recipe.rate, network.dropout, augments=recipe.inputs.augment is not None)
     problems += refused_task(training.optimizer, training.loss.name, network.output.name)
     if training.batch_size == 1 and training.mode == "batch":
         problems.append(Problem("training.batch_size", "mode=batch uses all rows: leave batch_size out"))

@@ -78,7 +78,7 @@ def simple_predictions(prepared: Prepared, examples: Examples) -> Mapping[str, n
     """
     schema, part, preprocessor = prepared.schema, prepared.training, prepared.preprocessor
     n_classes = None if schema.classes is None else len(schema.classes)
-    inputs = part.inputs[: part.n_rows]
+    inputs = part.seen_rows()
     truth = true_values(schema, prepared.training_targets)
     weight = prepared.training_weight
     mean = fit_mean(truth, n_classes=n_classes, weight=weight)

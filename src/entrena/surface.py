@@ -21,12 +21,13 @@ from entrena.diagnosis.directions import coordinates, path_directions, random_di
 from entrena.diagnosis.grid_losses import SeenRows, losses_along, losses_over
 from entrena.errors import EntrenaError, RunError, UsageError, did_you_mean
 from entrena.finished_run import Run
-from entrena.fitting import Parts, Prepared, as_seen, fit, loss_unit, prepare, training_weight
+from entrena.fitting import Parts, Prepared, fit, loss_unit, prepare
 from entrena.interrupt import interrupt_as_flag
 from entrena.job import Divided, Job, fingerprint, joined, read_again, read_examples, recorded
 from entrena.model import Model
 from entrena.network.multilayer import Params
 from entrena.recipe import Recipe
+from entrena.seen import as_seen, training_weight
 from entrena.storage import RunDirectory
 from entrena.task import resolve
 from entrena.training.compilation import find_device
@@ -260,7 +261,7 @@ def _rows(model: Model, source: _Source, on: str, grid: int) -> tuple[SeenRows, 
             raise UsageError(f"on: the run has no {on} rows: take training")
         weight = examples.weight
         if on == "training":
-            weight = training_weight(source.recipe, model.schema, Parts(examples))
+            weight = training_weight(source.recipe, model.schema, examples)
     assert examples is not None
     most = MOST_PRODUCTS / (model.network.n_weights * grid**2)
     n, of = int(min(examples.n_rows, MOST_ROWS, max(most, LEAST_ROWS))), examples.n_rows

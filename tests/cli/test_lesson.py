@@ -82,6 +82,9 @@ def test_progress_is_on_the_other_stream(entrena: Entrena) -> None:
         (("seed_noise", "-o", "nowhere/page.md"), "there is no folder"),
         (("seed_noise", "--seed", "-1"), "--seed -1 is not allowed"),
         (("--full",), "name a lesson, as in entrena lesson seed_noise"),
+        (("seed_noise", "--data", "t.csv"), "--data t.csv: seed_noise brings its own data; leave --data out"),
+        (("--data", "t.csv"), "--data: name a lesson, as in entrena lesson seed_noise"),
+        (("faces", "--data", "no.parquet"), "--data no.parquet: there is no such file or folder"),
     ],
 )
 def test_wrong_words_end_in_one_message(entrena: Entrena, words: tuple[str, ...], message: str) -> None:

@@ -348,3 +348,23 @@ def test_show_tells_how_the_table_was_read(entrena: Entrena) -> None:
     assert "  read      separator ;, decimal comma\n" in out
     assert "  columns   2: size, colour (1 number, 1 category)\n" in out
     assert "  left out  id (consecutive whole numbers, each once), note (96 different texts in 96 rows)\n" in out
+
+
+def test_categories_by_the_target_and_rare_levels_are_told(entrena):
+    towns = [f"town {k % 4}" for k in range(96)] + ["here", "there", "nowhere", "here"]
+    rows = [f"{town},{k % 7},{k % 4 + k % 7}.5" for k, town in enumerate(towns)]
+    Path("houses.csv").write_text("town,x,price\n" + "\n".join(rows) + "\n")
+    choice = 'categories={name = "target", min_share = 0.05}'
+    own = ("--target", "price", "--set", choice, "--set", "max_epochs=2", "--set", "hidden=[4]", "--name", "t")
+    told = entrena("train", "houses.csv", *own, "--json").json
+    n_rare = told["inputs"]["n_rare"]
+    assert told["inputs"]["forms"] == {"target": 1} and n_rare in (2, 3)  # as the rows are split
+    said = entrena("show", "t").out
+    assert f"1 column: the target's mean in the level's rows; {n_rare} rare levels together as (rare)" in said
+    assert entrena("predict", "t", "houses.csv", "-o", "out.csv").code == 0
+    stream = entrena("train", "houses.csv", "--stream", *own[:4])
+    assert (stream.code, stream.err) == (
+        2,
+        "Error: inputs.categories: 'target' needs the targets of all rows before the first: take frequency or "
+        "embedding\n",
+    )

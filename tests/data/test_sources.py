@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from entrena.data import ColumnRole, ReadOptions, RowColumns, Schema, read, read_columns, read_inputs
+from entrena.data.sparse import SparseMatrix, check_dense
 from entrena.errors import DataError, EntrenaError, UsageError
 
 
@@ -171,12 +172,15 @@ def test_arrays():
 
 def test_sparse_matrices_become_dense_as_far_as_they_fit(monkeypatch):
     matrix = sparse.random_array((30, 4), density=0.2, random_state=0, format="csr")
-    assert np.array_equal(read((matrix, np.arange(30))).inputs.matrix, matrix.toarray())
+    assert np.array_equal(read((matrix, np.arange(30))).inputs.matrix[:], matrix.toarray())
     huge = sparse.csr_array((10_000_000, 100_000))
-    assert refusal((huge, [1]), None) == (
-        "array: the sparse matrix of 10,000,000 × 100,000 values would take 7,451 GB as inputs of a network: take "
-        "fewer columns"
+    with pytest.raises(DataError) as caught:
+        check_dense(SparseMatrix(huge), np.float32, "X")
+    assert str(caught.value) == (
+        "X: the sparse matrix of 10,000,000 × 100,000 values would take 3.6 TB as inputs of a network: take fewer "
+        "columns"
     )
+    check_dense(matrix.toarray(), np.float64, "X")  # an array is there already
 
 
 @pytest.mark.parametrize(
@@ -366,7 +370,10 @@ ADVICE = "; X[:, None] makes one column of it, X[None, :] one row"
     [
         ((X, [1, 2]), "array: inputs have 3 rows and targets 2; they must be equal"),
         ((X[:, 0], [1, 2, 3]), f"array: inputs need two dimensions, rows × columns; these have shape (3,){ADVICE}"),
-        ((np.ones((2, 2, 2)), [1, 2]), "array: inputs need two dimensions, rows × columns; these have shape (2, 2, 2)"),
+        (
+            (np.ones((2, 2, 2, 2, 2)), [1, 2]),
+            "array: inputs need two dimensions, rows × columns; these have shape (2, 2, 2, 2, 2)",
+        ),
         ((np.ones((0, 2)), []), "array: there are no rows (the inputs have shape (0, 2))"),
         ((np.ones((2, 0)), [1, 2]), "array: there are no input columns (the inputs have shape (2, 0))"),
         ((X, None), "(X, y): y is None; training needs targets"),

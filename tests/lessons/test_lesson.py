@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 FRAME = set(
     """
     __init__ batch_races catalogue conjugacy curvature drawings edge_of_stability input_treatments intervals lesson
-    levels mislabelling pages quadratics rate_search running samples timing treatment_pages trials
+    levels mislabelling pages pictures quadratics rate_search running samples timing treatment_pages trials
     """.split()
 )
 

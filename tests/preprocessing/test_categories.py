@@ -114,7 +114,7 @@ def test_one_level_is_left_out():
 
 def test_the_form_follows_the_number_of_levels():
     settings = InputSettings()
-    assert CATEGORIES.settings_of(settings.categories) == {"most_levels": 10}
+    assert CATEGORIES.settings_of(settings.categories) == {"most_levels": 10, "min_share": 0.0}
     assert [form_of(settings.categories, "job", n) for n in (2, 10, 11)] == ["one_hot", "one_hot", "embedding"]
     few = InputSettings(categories={"name": "auto", "most_levels": 3}).categories
     assert [form_of(few, "job", n) for n in (3, 4)] == ["one_hot", "embedding"]
@@ -165,3 +165,85 @@ def test_rows_and_means_by_hand():
         [-0.5, 0.75, -0.25],
         [-0.5, -0.25, 0.75],
     ]
+
+
+def test_frequency_is_the_share_of_the_weight():
+    texts, weights = ["a", "b", "a", None, "a", "hidden"], np.array([1.0, 2, 1, 3, 1, 0])
+    fitted = prepared(texts, weights, categories="frequency", center=False, scale="none")
+    assert fitted.feature_names == ("job (share)",)
+    found = transformed(fitted, ["a", "b", None, "never seen", "hidden"])[:, 0]
+    np.testing.assert_allclose(found, [3 / 8, 2 / 8, 3 / 8, 0, 0], rtol=1e-15)
+    # Centred and scaled as numbers are.
+    usual = prepared(texts, weights, categories="frequency")
+    shares = np.array([3, 2, 3, 3, 3, 0]) / 8
+    mean = np.average(shares, weights=weights)
+    deviation = np.sqrt(np.average((shares - mean) ** 2, weights=weights))
+    np.testing.assert_allclose(transformed(usual, texts[:5])[:, 0], (shares[:5] - mean) / deviation, rtol=1e-12)
+    told = usual.describe()[0]
+    assert (told["form"], told["numbers"]) == ("frequency", {"job (share)": {"a": 3 / 8, "b": 2 / 8}})
+
+
+def test_equally_frequent_levels_are_left_out():
+    fitted = prepared(["a", "b", "a", "b"], categories="frequency")
+    assert fitted.describe()[0]["said"] == "the same number for all levels: left out"
+    assert transformed(fitted, ["a", "c"]).tolist() == [[0], [0]]
+
+
+TOWNS = ["a"] * 5 + ["b"] * 3 + ["c", "d"]  # shares 0.5, 0.3, 0.1, 0.1
+
+
+def test_rare_levels_are_one_as_scikit_learn_has_it():
+    choice = {"name": "one_hot", "min_share": 0.2}
+    fitted = prepared(TOWNS, categories=choice, center=False)
+    assert fitted.feature_names == ("job=a", "job=b", "job=(rare)")
+    theirs = OneHotEncoder(sparse_output=False, min_frequency=0.2, handle_unknown="infrequent_if_exist")
+    theirs.fit(np.array(TOWNS)[:, None])
+    later = [*TOWNS, "never seen"]
+    assert np.array_equal(transformed(fitted, later), theirs.transform(np.array(later)[:, None]))
+    told = fitted.describe()[0]
+    assert (told["n_levels"], told["n_rare"], told["said"]) == (3, 2, "2 rare levels are (rare)")
+    assert fitted.unseen(Table((column_of(later),), Place("t"))) == {}  # they cannot be told from rare ones
+    again = Preprocessor.from_parts(fitted.to_plain(), fitted.to_arrays())
+    assert np.array_equal(transformed(again, later), transformed(fitted, later))
+    assert again.describe() == fitted.describe()
+
+
+def test_a_share_that_is_just_the_least_is_not_rare():
+    for n in (3, 7, 10, 49):
+        texts = [str(number) for number in range(n)] * 3
+        fitted = prepared(texts, categories={"name": "embedding", "min_share": 1 / n})
+        assert fitted.n_levels == (n,)
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        ("embedding", [1, 2, 3, 3, 3]),
+        ("frequency", [0.5, 0.3, 0.2, 0.2, 0.2]),
+        ("auto", [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1], [0, 0, 1]]),
+    ],
+)
+def test_rare_levels_in_every_form(choice, expected):
+    own = {"name": choice, "min_share": 0.2}
+    fitted = prepared(TOWNS, categories=own, center=False, scale="none")
+    found = transformed(fitted, ["a", "b", "c", "d", "never seen"])
+    np.testing.assert_allclose(found.squeeze(), expected, rtol=1e-15)
+    # A missing value is a level of its own, however rare; where no level is rare, unseen ones are as without.
+    gaps = prepared([*TOWNS, None], categories={"name": "one_hot", "min_share": 0.2}, center=False)
+    assert gaps.feature_names == ("job=a", "job=b", "job (missing)", "job=(rare)")
+    assert transformed(gaps, [None, "x"]).tolist() == [[0, 0, 1, 0], [0, 0, 0, 1]]
+    none_rare = prepared(TOWNS, categories={"name": "one_hot", "min_share": 0.05}, center=False)
+    assert transformed(none_rare, ["x"]).tolist() == [[0, 0, 0, 0]]
+
+
+def test_where_all_levels_are_rare_the_column_is_left_out():
+    fitted = prepared(["a", "b", "c"], categories={"name": "one_hot", "min_share": 0.5})
+    assert fitted.describe()[0]["said"] == "all 3 levels are rare: left out"
+    assert transformed(fitted, ["a", "z"]).tolist() == [[0], [0]]
+
+
+def test_rare_levels_and_too_many_of_them(monkeypatch):
+    monkeypatch.setattr(categories, "MOST_EMBEDDED", 2)
+    levels, shares = fit_levels(column_of(["a"] * 4 + ["b"] * 3 + ["c"] * 2 + ["d"]), min_share=0.15)
+    assert (levels.texts, levels.n_others, levels.n_rare) == (("a", "b"), 0, 2)
+    np.testing.assert_allclose(shares, [0, 0.4, 0.3, 0.3])

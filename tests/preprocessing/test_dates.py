@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import calendar
 import datetime
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -11,10 +13,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from entrena.data.dialect import ReadOptions
+from entrena.data.roles import ColumnRole
 from entrena.data.table import Column, Table
 from entrena.data.values import Place
 from entrena.errors import DataError
-from entrena.preprocessing.dates import PARTS, as_moments, date_parts
+from entrena.preprocessing import InputSettings, Preprocessor
+from entrena.preprocessing.dates import NUMBERS, as_moments, date_parts
 
 
 @given(st.lists(st.datetimes(), min_size=1, max_size=20))
@@ -30,7 +34,7 @@ def test_parts_are_pythons(moments):
         "hour": [moment.hour for moment in moments],
         "minute": [moment.minute for moment in moments],
     }
-    assert {part: values.tolist() for part, values in zip(PARTS, found, strict=True)} == expected
+    assert {part: values.tolist() for part, values in zip(NUMBERS, found, strict=True)} == expected
 
 
 def test_a_gap_is_one_in_every_part_and_parts_are_chosen():
@@ -107,3 +111,44 @@ def test_a_text_files_texts_were_looked_at_when_it_was_read():
         "sales.csv: column 'sold', row 1 holds '2024-03-05', which was not read as a date; --date-order says how days, "
         "months and years follow"
     )
+
+
+@given(st.lists(st.datetimes(), min_size=1, max_size=20))
+@example([datetime.datetime(1, 1, 1), datetime.datetime(9999, 12, 31, 23, 59, 59, 999999)])
+def test_turns_are_pythons(moments):
+    """Sine and cosine of where in its turn each part stands."""
+    names = [f"{part} {wave}" for part in NUMBERS[1:] for wave in ("sin", "cos")]
+    found = dict(zip(names, date_parts(np.array(moments, "datetime64[us]"), names), strict=True))
+    for row, moment in enumerate(moments):
+        turns = {
+            "month": (moment.month - 1) / 12,
+            "day": (moment.day - 1) / calendar.monthrange(moment.year, moment.month)[1],
+            "weekday": moment.weekday() / 7,
+            "hour": moment.hour / 24,
+            "minute": moment.minute / 60,
+        }
+        for name, turn in turns.items():
+            assert abs(found[f"{name} sin"][row] - math.sin(2 * math.pi * turn)) < 1e-14
+            assert abs(found[f"{name} cos"][row] - math.cos(2 * math.pi * turn)) < 1e-14
+
+
+def test_neighbours_in_the_calendar_are_neighbours():
+    def away(first, second, part):
+        pairs = [f"{part} sin", f"{part} cos"]
+        one, two = np.array(date_parts(np.array([first, second], "datetime64[us]"), pairs)).T
+        return float(np.hypot(*(one - two)))
+
+    assert away("2020-12-05", "2021-01-05", "month") == pytest.approx(away("2020-06-05", "2020-07-05", "month"))
+    assert away("2020-12-31T23", "2021-01-01T00", "hour") == pytest.approx(2 * math.sin(math.pi / 24))
+    assert away("2023-02-28", "2023-03-01", "day") == pytest.approx(2 * math.sin(math.pi / 28))
+    assert away("2024-01-07", "2024-01-08", "weekday") == pytest.approx(2 * math.sin(math.pi / 7))
+    assert away("2020-06-05", "2020-12-05", "month") == pytest.approx(2)
+
+
+def test_what_does_not_vary_is_no_input_though_its_sine_is_rounded():
+    """Months 1 and 7: sines 0 and 1.2e-16, which would be blown up to deviation 1."""
+    moments = np.array(["2020-01-01", "2020-07-01", "2020-01-01"], "datetime64[us]")
+    table = Table((Column("sold", "date", moments),), Place("t"))
+    fitted = Preprocessor.fit(table, [ColumnRole("sold", "date")], InputSettings())
+    assert fitted.feature_names == ("sold (month cos)",)  # both are Wednesdays
+    assert fitted.describe()[0]["numbers"]["sold (month cos)"]["mean"] == pytest.approx(1 / 3)

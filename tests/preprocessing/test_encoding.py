@@ -10,7 +10,7 @@ from entrena.data.table import Column, Table
 from entrena.data.values import Place
 from entrena.preprocessing.categories import Levels
 from entrena.preprocessing.columns import FALSE_WORDS, TRUE_WORDS, NumberBlocks, number_blocks, series_of
-from entrena.preprocessing.dates import PARTS
+from entrena.preprocessing.dates import NUMBERS
 from entrena.preprocessing.encoding import Encoding, encodings_from_arrays, encodings_to_arrays, pack, unpack
 from entrena.storage import load_model, save_model
 
@@ -100,7 +100,7 @@ def test_blocks_of_columns_are_the_columns_side_by_side(generator):
     ).take(np.array([3, 0, 2]))
     plans = [
         Encoding("age", "number", 0, ("",)),
-        Encoding("sold", "date", 0, PARTS),
+        Encoding("sold", "date", 0, NUMBERS),
         Encoding("owns", "boolean", 0, ("",)),
     ]
     numbers = number_blocks(table, plans)

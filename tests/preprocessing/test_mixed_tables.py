@@ -36,7 +36,7 @@ ROLES = (
     ColumnRole("rooms", "number"),
 )
 
-ARRAYS = ("fill", "mean", "deviation", "shift", "scale")
+ARRAYS = ("fill", "mean", "deviation", "shift", "scale", "left_out")
 
 
 def sample(generator, n=200, gaps=0.2):
@@ -118,7 +118,7 @@ def test_the_whole_table_is_scikit_learns(generator):
     )
     together = np.column_stack([values.astype(object), jobs])
     expected = theirs.fit_transform(together)
-    ours = fit(table)
+    ours = fit(table, dates="numbers")
     assert ours.feature_names == (
         "age",
         "sold (year)",
@@ -153,7 +153,7 @@ def test_without_center_and_scale_the_inputs_are_the_values():
         Place("t"),
     )
     roles = [ColumnRole("sold", "date"), ColumnRole("job", "category"), ColumnRole("owns", "boolean")]
-    fitted = fit(table, roles=roles, center=False, scale="none")
+    fitted = fit(table, roles=roles, center=False, scale="none", dates="numbers")
     names = ("sold (year)", "sold (day)", "sold (weekday)", "sold (minute)", "owns", "sold (missing)")
     assert fitted.feature_names == (*names, "job=a", "job=b", "job (missing)")
     # 2024-02-29 is a Thursday, 2023-02-27 a Monday; month and hour do not vary.
@@ -349,7 +349,7 @@ def test_kinds_may_differ_at_prediction():
 
 def test_what_is_said_of_columns(generator):
     table = sample(generator)
-    told = fit(table).describe()
+    told = fit(table, dates="numbers").describe()
     json.dumps(told)
     assert [one["name"] for one in told] == [role.name for role in ROLES]
     age = table.column("age").values
@@ -382,7 +382,7 @@ def test_dates_are_pythons(generator):
         datetime.datetime(1960, 1, 1) + datetime.timedelta(minutes=int(k)) for k in generator.integers(0, 10**8, 50)
     ]
     table = Table((Column("sold", "date", np.array(days, "datetime64[us]")),), Place("t"))
-    fitted = fit(table, roles=[ROLES[2]], center=False, scale="none")
+    fitted = fit(table, roles=[ROLES[2]], center=False, scale="none", dates="numbers")
     expected = [[d.year, d.month, d.day, d.weekday(), d.hour, d.minute] for d in days]
     assert fitted.transform(table).tolist() == expected
 

@@ -229,3 +229,13 @@ def test_too_many_columns_for_a_covariance():
 @parametrize_with_checks([PrincipalComponents(), PrincipalComponents(1, whiten=True)])
 def test_scikit_learns_checks(estimator, check):
     check(estimator)
+
+
+def test_small_components_of_many_rows_in_float32_are_kept():
+    rng = np.random.default_rng(11)
+    spread = np.geomspace(1, 10, 12)  # variances from 1 to 100
+    X = (rng.normal(size=(200_000, 12)) * spread).astype(np.float32)
+    found = PrincipalComponents().fit(X)
+    assert found.n_components_ == 12
+    expected = np.sort(np.linalg.eigvalsh(np.cov(X.astype(np.float64).T)))[::-1]
+    np.testing.assert_allclose(found.explained_variance_, expected, rtol=1e-5)

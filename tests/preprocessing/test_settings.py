@@ -9,9 +9,11 @@ import pytest
 from pydantic import ValidationError
 
 from entrena.preprocessing import (
+    AUGMENTATIONS,
     CALIBRATIONS,
     CATEGORIES,
     CENTER,
+    DATES,
     MISSING,
     SCALES,
     TARGET_CODINGS,
@@ -20,7 +22,7 @@ from entrena.preprocessing import (
     TargetSettings,
 )
 
-REGISTRIES = [CENTER, SCALES, MISSING, CATEGORIES, TARGET_CODINGS, TARGET_SCALES, CALIBRATIONS]
+REGISTRIES = [CENTER, SCALES, MISSING, CATEGORIES, DATES, AUGMENTATIONS, TARGET_CODINGS, TARGET_SCALES, CALIBRATIONS]
 
 
 def test_defaults():
@@ -32,6 +34,8 @@ def test_defaults():
         "components": None,
         "missing": "indicator",
         "categories": "auto",
+        "dates": "cyclic",
+        "augment": None,
     }
     assert TargetSettings().model_dump(mode="json") == {
         "target_coding": "one_hot",
@@ -62,6 +66,8 @@ def test_entries_say_what_they_are(registry):
         "inputs.scale",
         "inputs.missing",
         "inputs.categories",
+        "inputs.dates",
+        "inputs.augment",
         "targets.target_coding",
         "targets.target_scale",
         "targets.calibration",

@@ -71,7 +71,7 @@ def test_round_trip_bit_by_bit(
         assert same_bits(loaded[name], array.astype(array.dtype.newbyteorder("=")))
         assert loaded[name].flags.writeable
     assert header["value"] == value
-    assert header["format"] == 1
+    assert header["format"] == 2
 
 
 def test_non_finite_numbers_of_the_header_come_back(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_another_reader_opens_the_arrays_and_the_header(path: Path) -> None:
         metadata = file.metadata()
     assert list(metadata) == ["entrena"]
     header = json.loads(metadata["entrena"])
-    assert header["format"] == 1
+    assert header["format"] == 2
     assert header["versions"]["numpy"] == np.__version__
     assert {"python", "jax"} <= header["versions"].keys()
     assert {key: header[key] for key in HEADER} == HEADER
@@ -200,7 +200,14 @@ def test_a_pickle_is_refused_and_not_run(path: Path, monkeypatch: pytest.MonkeyP
 def test_a_newer_format(path: Path) -> None:
     save_file(arrays(), path, metadata={"entrena": json.dumps({"format": 7})})
     assert message(path) == (
-        f"{path} was written by a newer entrena (format 7; this one reads up to 1): upgrade entrena"
+        f"{path} was written by a newer entrena (format 7; this one reads up to 2): upgrade entrena"
+    )
+
+
+def test_an_older_format(path: Path) -> None:
+    save_file(arrays(), path, metadata={"entrena": json.dumps({"format": 1})})
+    assert message(path) == (
+        f"{path} was written by an older entrena (format 1; this one reads 2): train the model again"
     )
 
 

@@ -11,7 +11,8 @@ from scipy.special import logsumexp
 from entrena import NetworkClassifier
 from entrena.errors import ModelFileError
 from entrena.model import Model
-from entrena.network.dropout import masks, update_words
+from entrena.network.dropout import masks
+from entrena.random_bits import update_words
 from entrena.storage import load_model, save_model
 from entrena.training.calls import Place, Shape, Show
 from entrena.training.checkpoint import Checkpoint

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from entrena.network import Network
-from entrena.network.dropout import masks, update_words
+from entrena.network.dropout import masks
+from entrena.random_bits import update_words
 from entrena.registry import Choice
 from entrena.training import program
 from entrena.training.forms import (

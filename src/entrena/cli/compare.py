@@ -15,11 +15,13 @@ from entrena.cli.options import (
     Debug,
     Decimal,
     Encoding,
+    Image,
     Json,
     Metric,
     Missing,
     RunsDir,
     Separator,
+    SkipBad,
     Thousands,
     metric_choices,
     read_options,
@@ -91,6 +93,8 @@ def compare(
     encoding: Encoding = None,
     missing: Missing = None,
     date_order: DateOrder = None,
+    image: Image = None,
+    skip_bad: SkipBad = False,
     html: Annotated[
         str | None, typer.Option("--html", metavar="FILE", help="Write a page with figures, which opens offline.")
     ] = None,
@@ -119,6 +123,7 @@ def compare(
         began |= {"--test-fraction": test_fraction, "--no-save": no_save or None}
         written = (separator, decimal, thousands, encoding, missing, date_order)
         began |= dict(zip(WRITTEN, written, strict=True))
+        began |= {"--image": image, "--skip-bad": skip_bad or None}
         given = [option for option, value in began.items() if value not in (None, [])]
         if given:
             raise UsageError(f"--resume goes on with the comparison as it began: leave out {', '.join(given)}")
@@ -147,7 +152,9 @@ def compare(
             "group": group,
             "time": time,
             "test_fraction": 0.2 if test_fraction is None else test_fraction,
-            "options": read_options(separator, decimal, thousands, encoding, missing, date_order),
+            "options": read_options(
+                separator, decimal, thousands, encoding, missing, date_order, image, skip_bad=skip_bad
+            ),
             "runs_dir": runs_dir,
             "name": name,
             "save": not no_save,

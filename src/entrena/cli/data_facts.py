@@ -31,7 +31,11 @@ def data_facts(data: Mapping[str, Any], schema: Schema) -> list[tuple[str, str]]
     if data["read"]:
         told.append(("read", f"{data['source']}: {data['read']}"))
     kinds = Counter(role.role for role in schema.inputs)
-    if any(role.reason != "an array" for role in schema.inputs):
+    if schema.image is not None:
+        from entrena.data.images import words_for
+
+        told.append(("columns", f"images of {words_for(schema.image)}"))
+    elif any(role.reason != "an array" for role in schema.inputs):
         parts = []
         for kind, n in kinds.most_common():
             columns = [_with_reason(role) for role in schema.inputs if role.role == kind]
@@ -64,8 +68,29 @@ def left_out_columns(schema: Schema) -> list[tuple[str, str]]:
 
 
 def input_facts(told: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Lines on principal components; none where the inputs are not rotated."""
-    return [] if told["components"] is None else component_facts(told) + condition_facts(told)
+    """Lines on categories and principal components; none where they are as usual."""
+    rotated = [] if told["components"] is None else component_facts(told) + condition_facts(told)
+    return category_facts(told) + rotated
+
+
+# What the network gets of a category in the usual forms needs no line.
+_USUAL_FORMS = ("one_hot", "embedding")
+_FORMS = {
+    "one_hot": "an input for each level",
+    "embedding": "a learned vector for each level",
+    "frequency": "the level's share of the rows",
+    "target": "the target's mean in the level's rows",
+}
+
+
+def category_facts(told: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """A line on what became of categories; none where they have the usual forms and no level is rare."""
+    forms, n_rare = told["forms"], told["n_rare"]
+    if not n_rare and all(form in _USUAL_FORMS for form in forms):
+        return []
+    said = "; ".join(f"{count(n, 'column')}: {_FORMS[form]}" for form, n in forms.items())
+    rare = f"; {count(n_rare, 'rare level')} together as (rare)" if n_rare else ""
+    return [("categories", said + rare)]
 
 
 def component_facts(told: Mapping[str, Any]) -> list[tuple[str, str]]:

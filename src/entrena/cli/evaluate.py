@@ -18,6 +18,7 @@ from entrena.cli.options import (
     RunName,
     RunsDir,
     Separator,
+    SkipBad,
     Thousands,
     metric_choices,
     read_options,
@@ -38,6 +39,7 @@ def evaluate(
     encoding: Encoding = None,
     missing: Missing = None,
     date_order: DateOrder = None,
+    skip_bad: SkipBad = False,
     runs_dir: RunsDir = RUNS_DIR,
     as_json: Json = False,
     debug: Debug = False,
@@ -53,7 +55,7 @@ def evaluate(
 
     model = Model.load(path)
     schema = model.schema
-    options = read_options(separator, decimal, thousands, encoding, missing, date_order)
+    options = read_options(separator, decimal, thousands, encoding, missing, date_order, skip_bad=skip_bad)
     metrics = choose_metrics(metric_choices(metric))
     check_metrics(metrics, schema)
     examples = read_inputs(data, schema, options=options)

@@ -25,6 +25,10 @@ def lesson(
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="The whole study, which takes minutes.")] = False,
     seed: Annotated[int | None, typer.Option(metavar="N", help="The first of its seeds.  [default: 0]")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|FOLDER", help="Your own data, for lessons that take them, such as faces."),
+    ] = None,
     output: Annotated[
         str | None,
         typer.Option("-o", "--output", metavar="FILE", help="Write a page: .html with figures, or .md."),
@@ -38,11 +42,13 @@ def lesson(
     entrena lesson seed_noise
 
     entrena lesson seed_noise --full -o seed_noise.html
+
+    entrena lesson faces --data photos/ -o faces.html
     """
     from entrena.lessons import catalogue, find
 
     if wanted is None:
-        options = {"--full": full or None, "--seed": seed, "-o": output}
+        options = {"--full": full or None, "--seed": seed, "--data": data, "-o": output}
         given = [option for option, value in options.items() if value is not None]
         if given:
             raise UsageError(f"{', '.join(given)}: name a lesson, as in entrena lesson seed_noise")
@@ -53,7 +59,7 @@ def lesson(
     asked = find(wanted)
     if output is not None:
         pages.check_page(output)
-    record = run(asked, "full" if full else "quick", seed=seed or 0, verbose=not (quiet or as_json))
+    record = run(asked, "full" if full else "quick", seed=seed or 0, data=data, verbose=not (quiet or as_json))
     if not as_json:  # first of all: a page may fail, on a full disk
         _print(asked, record)
     if output is not None:

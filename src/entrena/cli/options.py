@@ -41,6 +41,19 @@ DateOrder = Annotated[
     str | None, typer.Option(metavar="ORDER", help="day_first, month_first or year_first.  [default: found]")
 ]
 
+Image = Annotated[
+    str | None,
+    typer.Option(
+        "--image",
+        metavar="HxW",
+        help="The columns are pixels of images of this size, as 28x28 or 32x32x3; of a folder of pictures: the size "
+        "that they are brought to.",
+    ),
+]
+SkipBad = Annotated[
+    bool, typer.Option("--skip-bad", help="Of a folder of pictures: leave out those that cannot be read.")
+]
+
 RUNS_DIR = "runs"
 
 
@@ -51,12 +64,15 @@ def read_options(
     encoding: str | None,
     missing: list[str] | None,
     date_order: str | None,
+    image: str | None = None,
+    *,
+    skip_bad: bool = False,
 ) -> ReadOptions:
-    """The options of text files as one object."""
+    """How data are read, as one object."""
     from entrena.data import ReadOptions
 
     marks = tuple(missing) if missing else None
-    return ReadOptions(separator, decimal, thousands, encoding, marks, date_order)
+    return ReadOptions(separator, decimal, thousands, encoding, marks, date_order, image, skip_bad)
 
 
 def metric_choices(metrics: list[str] | None) -> list[str | dict[str, object]]:

@@ -19,6 +19,7 @@ from entrena.cli.options import (
     RunName,
     RunsDir,
     Separator,
+    SkipBad,
     Thousands,
     read_options,
 )
@@ -41,7 +42,11 @@ RUN_BY_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r")
 def predict(
     run: RunName,
     data: Annotated[
-        str, typer.Argument(metavar="DATA", help="A table with the model's input columns; - reads the standard input.")
+        str,
+        typer.Argument(
+            metavar="DATA",
+            help="A table with the model's input columns, or a folder of pictures; - reads the standard input.",
+        ),
     ],
     output: Annotated[
         str | None, typer.Option("-o", "--output", metavar="FILE", help="A .csv or .parquet file; else CSV is printed.")
@@ -62,6 +67,7 @@ def predict(
     encoding: Encoding = None,
     missing: Missing = None,
     date_order: DateOrder = None,
+    skip_bad: SkipBad = False,
     runs_dir: RunsDir = RUNS_DIR,
     as_json: Json = False,
     debug: Debug = False,
@@ -75,15 +81,19 @@ def predict(
         raise UsageError(f"-o {output}: that is the table itself, and its columns would be lost: name another file")
     path = find_model(run, runs_dir)
 
+    import numpy as np
+
     from entrena.data import read_columns, read_inputs
     from entrena.model import Model
 
     model = Model.load(path)
-    options = read_options(separator, decimal, thousands, encoding, missing, date_order)
+    options = read_options(separator, decimal, thousands, encoding, missing, date_order, skip_bad=skip_bad)
     table = read_columns(data, model.schema, options=options)
     inputs = read_inputs(table, model.schema, targets=False).inputs
     columns = predictions(model, inputs, probabilities)
-    if keep:
+    if table.files is not None:
+        columns = {"file": np.array(table.files), **columns}
+    elif keep:
         columns = with_own(table, columns)
     notes = [f"{data}: {table.said}"] if table.said else []
     notes += unusual(model, inputs)

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from entrena.cli.data_facts import component_facts, condition_facts
+from entrena.cli.data_facts import category_facts, component_facts, condition_facts
 from entrena.cli.options import RUNS_DIR, Debug, Json, RunName, RunsDir
 from entrena.cli.output import (
     listed,
@@ -129,6 +129,7 @@ def _model(path: Path, header: Mapping[str, Any]) -> dict[str, Any]:
         "task": schema["task"],
         "target": schema["target_names"],
         "classes": schema["classes"],
+        "image": schema["image"],
         "columns": [name for name, role, *_ in schema["roles"] if role in INPUT_ROLES],
         "roles": [{"name": name, "role": role, "reason": reason} for name, role, reason, _ in schema["roles"]],
         "layers": layers,
@@ -192,7 +193,12 @@ def _facts(described: Mapping[str, Any]) -> list[tuple[str, str]]:
     roles = {role["name"]: role["role"] for role in model["roles"]}
     kinds = Counter(roles[name] for name in model["columns"])
     kinds_said = "" if set(kinds) == {"number"} else f" ({', '.join(f'{n} {kind}' for kind, n in kinds.most_common())})"
-    facts.append(("columns", f"{len(model['columns']):,}: {listed(model['columns'])}{kinds_said}"))
+    columns = f"{len(model['columns']):,}: {listed(model['columns'])}{kinds_said}"
+    if model["image"] is not None:
+        from entrena.data.images import words_for
+
+        columns = f"images of {words_for(tuple(model['image']))}"
+    facts.append(("columns", columns))
     data = model.get("data") or {}
     if data.get("read"):
         facts.append(("read", data["read"]))
@@ -201,7 +207,8 @@ def _facts(described: Mapping[str, Any]) -> list[tuple[str, str]]:
         told = ", ".join(f"{shortened(role['name'])} ({role['reason']})" for role in left_out[:6])
         facts.append(("left out", told + (f" and {len(left_out) - 6} more" if len(left_out) > 6 else "")))
     if model.get("inputs"):
-        facts += component_facts(model["inputs"]) + condition_facts(model["inputs"])
+        facts += category_facts(model["inputs"]) + component_facts(model["inputs"])
+        facts += condition_facts(model["inputs"])
     sizes = model.get("sizes") or {}
     used = [f"{sizes[part]:,} {part}" for part in ("training", "validation", "test") if sizes.get(part)]
     if used:

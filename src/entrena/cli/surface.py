@@ -111,7 +111,7 @@ def _slides(output: str | None, *, as_json: bool) -> None:
             header, rows = slides_table(pair, found["share"])
             print_table(console, header, rows, right=header[1:], dispensable=("greatest rate", "λmin", "λmax"))
             console.print()
-        print_facts(console, [("", "κ: the condition number of the loss's second derivatives; at the fastest rate")])
+        print_facts(console, [("", "κ: condition number of the second derivatives; updates: at the fastest rate")])
     if page is not None:
         from entrena.reporting.surface import slides_page
 

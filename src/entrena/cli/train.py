@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,11 +17,13 @@ from entrena.cli.options import (
     Debug,
     Decimal,
     Encoding,
+    Image,
     Json,
     Metric,
     Missing,
     RunsDir,
     Separator,
+    SkipBad,
     Thousands,
     metric_choices,
     read_options,
@@ -44,8 +47,8 @@ def train(
         str | None,
         typer.Argument(
             metavar="DATA",
-            help="A table (CSV, TSV, Parquet, Arrow, JSON lines, Excel; - reads the standard input), or an embedded "
-            "set such as digits (entrena data).",
+            help="A table (CSV, TSV, Parquet, Arrow, JSON lines, Excel; - reads the standard input), a folder with a "
+            "folder of pictures for each class, or an embedded set such as digits (entrena data).",
         ),
     ] = None,
     target: Annotated[
@@ -82,6 +85,8 @@ def train(
     encoding: Encoding = None,
     missing: Missing = None,
     date_order: DateOrder = None,
+    image: Image = None,
+    skip_bad: SkipBad = False,
     recipe: Annotated[
         str | None, typer.Option("-r", "--recipe", metavar="FILE", help="A recipe, .toml or .json.")
     ] = None,
@@ -169,6 +174,7 @@ def train(
         "encoding": encoding,
         "missing": missing,
         "date_order": date_order,
+        "image": image,
     }
     if resume is None:
         if data is None:
@@ -188,7 +194,7 @@ def train(
             "weight": weight,
             "group": group,
             "time": time,
-            "options": read_options(**options),  # type: ignore[arg-type]
+            "options": read_options(**options, skip_bad=skip_bad),  # type: ignore[arg-type]
             "test_fraction": 0.0 if no_test else share,
             "metrics": metric_choices(metric),
             "from_run": None if start is None else find_model(start, runs_dir),
@@ -206,6 +212,7 @@ def train(
             "--time": time,
             **{f"--{option.replace('_', '-')}": value for option, value in options.items()},
             "--recipe": recipe,
+            "--skip-bad": skip_bad or None,
             "--set": settings,
             "--seed": seed,
             "--from": start,
@@ -219,6 +226,8 @@ def train(
         arguments = {"resume": find_run(resume, runs_dir, unfinished=True, kind="run")}
 
     stream = stream or (resume is not None and is_stream(arguments["resume"]))
+    if stream and (image is not None or skip_bad or (data is not None and os.path.isdir(data))):
+        raise UsageError("--stream learns the rows of a table as they come, and pictures are read before: leave it out")
     if stream:
         refuse_options(
             {
@@ -356,7 +365,8 @@ def _print(run: Run) -> None:
     console.print()
     if run.outcome.name == "interrupted":
         print_line(console, "go on", f"entrena train --resume {path}")
-    print_line(console, "predict", f"entrena predict {path} new.csv -o out.csv")
+    new = "new.csv" if run.schema.image is None else "new_pictures"
+    print_line(console, "predict", f"entrena predict {path} {new} -o out.csv")
     print_line(console, "look at it", f"entrena show {path}")
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from entrena.data.sparse import SparseMatrix, check_dense, is_sparse
 from entrena.data.table import Column, Table, text_of
 from entrena.data.values import (
     NUMERIC_KINDS,
@@ -22,9 +22,6 @@ from entrena.data.values import (
 )
 from entrena.errors import DataError
 
-# A network's inputs are a dense table; a sparse matrix that would be larger is refused.
-MOST_DENSE_BYTES = 8 * 2**30
-
 
 def as_array(values: Any, what: str) -> np.ndarray:
     """Values as a NumPy array, without a copy where they are one; a sparse matrix becomes a dense one.
@@ -32,8 +29,10 @@ def as_array(values: Any, what: str) -> np.ndarray:
     Raises:
         DataError: Rows have different lengths, or a sparse matrix would not fit the memory.
     """
-    if hasattr(values, "toarray"):
-        return _dense(values, what)
+    if is_sparse(values):
+        values = SparseMatrix(values)
+        check_dense(values, np.float64, what)
+        return values[:]
     try:
         with warnings.catch_warnings():
             # A masked or subclassed array may warn; what it holds is checked value by value below.
@@ -41,16 +40,6 @@ def as_array(values: Any, what: str) -> np.ndarray:
             return np.asarray(values)
     except (TypeError, ValueError) as error:
         raise DataError(f"{what} cannot be read as an array: {error}") from None
-
-
-def _dense(matrix: Any, what: str) -> np.ndarray:
-    n_bytes = math.prod(matrix.shape) * max(8, np.dtype(matrix.dtype).itemsize)
-    if n_bytes > MOST_DENSE_BYTES:
-        raise DataError(
-            f"{what}: the sparse matrix of {matrix.shape[0]:,} × {matrix.shape[1]:,} values would take "
-            f"{n_bytes / 2**30:,.0f} GB as inputs of a network: take fewer columns"
-        )
-    return np.asarray(matrix.toarray())
 
 
 def input_names(n_columns: int) -> tuple[str, ...]:
@@ -68,12 +57,12 @@ def inputs_of(values: Any, columns: Sequence[str] | None, place: Place) -> Table
         place: Where they come from.
 
     Returns:
-        The table; an array of numbers is not copied.
+        The table; an array of numbers is not copied, and a sparse matrix stays one.
 
     Raises:
         DataError: No rows, no columns, not two-dimensional, or a value that cannot be used.
     """
-    array = as_array(values, place.source)
+    array = values if is_sparse(values) else as_array(values, place.source)
     if array.ndim != 2:
         advice = "; X[:, None] makes one column of it, X[None, :] one row" if array.ndim == 1 else ""
         place.refuse(f"inputs need two dimensions, rows × columns; these have shape {array.shape}{advice}")
@@ -82,12 +71,26 @@ def inputs_of(values: Any, columns: Sequence[str] | None, place: Place) -> Table
     if array.shape[1] == 0:
         place.refuse(f"there are no input columns (the inputs have shape {array.shape})")
     names = columns or input_names(array.shape[1])
+    if is_sparse(array):
+        return _sparse_inputs(array, names, place)
     if array.dtype.kind in NUMERIC_KINDS:
         check_not_infinite(array, names, place)
         return Table.of_array(_as_float(array), names, place)
     if array.dtype.names is not None:
         place.refuse("inputs are a structured array; hand in a table (Polars, pandas) or a plain array")
     return Table(tuple(_column(array[:, j], name, place) for j, name in enumerate(names)), place)
+
+
+def _sparse_inputs(matrix: Any, names: Sequence[str], place: Place) -> Table:
+    if matrix.dtype.kind not in NUMERIC_KINDS:
+        place.refuse(f"the sparse matrix holds {matrix.dtype}, where numbers are needed")
+    found = SparseMatrix(matrix.astype(np.float64) if matrix.dtype.itemsize > 8 else matrix)
+    infinite = np.isinf(found.values) if found.dtype.kind == "f" else np.zeros(0, bool)
+    if infinite.any():
+        number = int(infinite.argmax())
+        row, column = found.place_of(number)
+        place.refuse_infinite(names[column], found.values[number], row)
+    return Table.of_array(found, names, place)
 
 
 def _as_float(array: np.ndarray) -> np.ndarray:

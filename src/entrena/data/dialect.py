@@ -39,6 +39,9 @@ class ReadOptions:
         encoding: The name of a text encoding, as Python knows it.
         missing: The texts that stand for a missing value, beside the empty one.
         date_order: `day_first`, `month_first` or `year_first`.
+        image: Of a table or array whose columns are the pixels of images: `28x28`, or with channels `32x32x3`; of a
+            folder of pictures: to which size they are brought.
+        skip_bad: Of a folder of pictures: whether those that cannot be read are left out.
 
     Raises:
         UsageError: A value is not one of these.
@@ -50,6 +53,8 @@ class ReadOptions:
     encoding: str | None = None
     missing: tuple[str, ...] | None = None
     date_order: str | None = None
+    image: str | tuple[int, ...] | None = None
+    skip_bad: bool = False
 
     def __post_init__(self) -> None:
         if self.separator is not None and not is_separator(self.separator):

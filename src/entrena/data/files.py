@@ -9,6 +9,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from entrena.data.column_files import read_arrow, read_parquet
 from entrena.data.dialect import ReadOptions, Request
@@ -195,7 +196,8 @@ def _check_options(kind: str, name: str, options: ReadOptions) -> None:
 def options_for(source: object, options: ReadOptions) -> ReadOptions:
     """The options that mean something for a further file, which may be in another format than the first."""
     kind = format_of(Path(source)) if isinstance(source, str | Path) else None
-    return replace(options, **dict.fromkeys(_MEANINGLESS.get(kind or TEXT, ())))
+    nothing: dict[str, Any] = dict.fromkeys(_MEANINGLESS.get(kind or TEXT, ()))
+    return replace(options, **nothing)
 
 
 def streamed_format(start: bytes, expected: str | None, name: str, options: ReadOptions) -> str:

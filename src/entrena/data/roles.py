@@ -108,6 +108,8 @@ def infer_roles(table: Table, given: Mapping[str, Role], n_rows: int) -> tuple[C
         if name in given:
             _check_given(table.column(name), given[name], table)
             roles.append(ColumnRole(name, given[name], "as said"))
+        elif table.image is not None:
+            roles.append(ColumnRole(name, "number", "a pixel"))
         elif table.is_array:
             roles.append(ColumnRole(name, "number", "an array"))
         else:

@@ -44,6 +44,7 @@ class Schema:
         shares: How large a share of the training rows' weight each class has; None for regression.
         found: The marks of numbers and the order of dates in the training file, as options of reading: they decide
             where a later file leaves them open.
+        image: Height, width and channels, where the inputs are the pixels of images; else None.
     """
 
     roles: tuple[ColumnRole, ...]
@@ -52,6 +53,7 @@ class Schema:
     classes: tuple[Label, ...] | None = None
     shares: tuple[float, ...] | None = None
     found: ReadOptions | None = None
+    image: tuple[int, int, int] | None = None
 
     @property
     def inputs(self) -> tuple[ColumnRole, ...]:
@@ -91,6 +93,7 @@ class Schema:
             "classes": None if self.classes is None else list(self.classes),
             "shares": None if self.shares is None else list(self.shares),
             "found": None if self.found is None else {name: getattr(self.found, name) for name in _REMEMBERED},
+            "image": None if self.image is None else list(self.image),
         }
 
     @classmethod
@@ -104,6 +107,7 @@ class Schema:
             None if classes is None else tuple(classes),
             None if shares is None else tuple(shares),
             None if plain["found"] is None else _options(plain["found"]),
+            None if plain["image"] is None else tuple(int(n) for n in plain["image"]),  # type: ignore[arg-type]
         )
 
 
@@ -191,7 +195,7 @@ def with_training(schema: Schema, roles: Sequence[ColumnRole], training: Example
         numbers = class_numbers(training.targets, schema.classes, source=training.source)
         weight = np.bincount(numbers, training.weight, len(schema.classes))
         shares = tuple(float(share) for share in weight / weight.sum())
-    return replace(schema, roles=tuple(roles), shares=shares)
+    return replace(schema, roles=tuple(roles), shares=shares, image=training.inputs.image)
 
 
 def _refuse_constant(targets: np.ndarray, target: str) -> None:

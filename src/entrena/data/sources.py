@@ -18,7 +18,10 @@ from entrena.data.embedded import EMBEDDED
 from entrena.data.examples import Examples
 from entrena.data.files import STANDARD_INPUT, find_file, read_file
 from entrena.data.frames import frame_table, is_frame
+from entrena.data.image_sources import are_pictures, model_pictures, training_pictures
+from entrena.data.images import as_image, check_same, images_of, is_array_of_images, parse_image
 from entrena.data.schema import Label, Schema, class_numbers
+from entrena.data.sparse import is_sparse
 from entrena.data.table import Column, Table, as_numbers, as_texts
 from entrena.data.targets import read_targets
 from entrena.data.values import Place
@@ -79,9 +82,27 @@ def read(
     >>> iris.n_rows, iris.columns[0], iris.target_names
     (150, 'sepal length (cm)', ('species',))
     """
+    examples = _read(source, target, rows, options, text_columns, like)
+    if options.image is None or (examples.inputs.image is not None and not isinstance(source, tuple)):
+        return examples
+    return replace(examples, inputs=as_image(examples.inputs, parse_image(options.image)))
+
+
+def _read(
+    source: Any,
+    target: str | Sequence[str] | None,
+    rows: RowColumns,
+    options: ReadOptions,
+    text_columns: frozenset[str],
+    like: ReadOptions | None,
+) -> Examples:
     names = None if target is None else target_names(target)
     if isinstance(source, str) and source in EMBEDDED:
         return with_rows(embedded_examples(source, names), rows)
+    if are_pictures(source):
+        if rows != NO_ROW_COLUMNS:
+            raise UsageError(f"{source}: beside pictures no columns of weights, groups or times are read")
+        return training_pictures(source, names, options)
     if isinstance(source, tuple):
         return with_rows(_pair(source, names), rows)
     if not isinstance(source, str | Path) and not is_frame(source):
@@ -144,6 +165,8 @@ def read_inputs(
     names, wanted = schema.columns, schema.target_names
     if isinstance(source, str) and source in EMBEDDED:
         return _embedded_inputs(EMBEDDED[source].load(), names, wanted)
+    if are_pictures(source, schema):
+        return model_pictures(source, schema, options, targets=targets)
     if isinstance(source, tuple):
         inputs, given = _two(source)
         examples = read_inputs(inputs, schema, targets=False)
@@ -158,7 +181,11 @@ def read_inputs(
             return Examples(table.pick(names), None, (), where)
         examples = with_rows(_examples(table, table.names, wanted, where, known=schema), rows, where_there=True)
         return examples.pick(names)
-    array = as_array(source, "array")
+    if is_array_of_images(source) and schema.image is not None:
+        images = images_of(source, Place("array"))
+        check_same(images, schema.image)
+        return Examples(images, None, (), "array")
+    array = source if is_sparse(source) else as_array(source, "array")
     if array.ndim == 2 and array.shape[1] != len(names):
         raise DataError(f"array: the inputs have {array.shape[1]} columns, the model was trained on {len(names)}")
     return Examples(inputs_of(array, names, Place("array")), None, (), "array")
@@ -208,6 +235,8 @@ def read_columns(source: Any, schema: Schema, *, options: ReadOptions = FOUND) -
     """All columns of a file, a frame or an embedded set, as they are, read as for a model: for `predict --keep`."""
     if isinstance(source, str) and source in EMBEDDED:
         return EMBEDDED[source].load().inputs
+    if are_pictures(source, schema):
+        return model_pictures(source, schema, options, targets=False).inputs
     return _table(source, options, schema.text_columns, schema.found, known_targets(schema))[0]
 
 
@@ -364,13 +393,20 @@ def _pair(source: tuple[Any, ...], names: tuple[str, ...] | None) -> Examples:
         if not table.names:
             raise DataError("table: there are no input columns")
     else:
-        array = as_array(values, "array")
-        table = inputs_of(array, input_names(array.shape[1]) if array.ndim == 2 else None, Place("array"))
+        table = array_table(values, Place("array"))
     where = table.place.source
     check_rows(table)
     given = names or _names_of(targets)
     coded, target_names = targets_of(_values(targets), given, table.n_rows, where)
     return Examples(table, coded, target_names, where)
+
+
+def array_table(values: Any, place: Place) -> Table:
+    """An array of rows, or of images, as a table."""
+    if is_array_of_images(values):
+        return images_of(values, place)
+    array = values if is_sparse(values) else as_array(values, place.source)
+    return inputs_of(array, input_names(array.shape[1]) if array.ndim == 2 else None, place)
 
 
 def _two(source: tuple[Any, ...]) -> tuple[Any, Any]:

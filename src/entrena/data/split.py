@@ -139,3 +139,38 @@ def _quotas(counts: np.ndarray, n_held: int) -> np.ndarray:
             lag = np.where(quotas < limit, exact - quotas, -np.inf)
             quotas[np.argmax(lag)] += 1
     return quotas
+
+
+def fold_numbers(
+    n_rows: int,
+    n_folds: int,
+    generator: np.random.Generator,
+    labels: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+) -> np.ndarray:
+    """Deals rows out to folds of nearly equal size; where rows are few, some folds have none.
+
+    Args:
+        n_rows: How many rows there are.
+        n_folds: How many folds.
+        generator: Where the randomness comes from.
+        labels: [rows] classes, of which each fold gets its share, to within a row; None: rows are all alike.
+        groups: [rows] the group of each row: its rows stay in one fold, and labels are not looked at.
+
+    Returns:
+        [rows] the number of each row's fold, from 0.
+    """
+    if groups is not None:
+        _, group_of, counts = np.unique(groups, return_inverse=True, return_counts=True)
+        order = generator.permutation(len(counts))
+        fold_of, sizes = np.empty(len(counts), np.int64), np.zeros(n_folds, np.int64)
+        for group in order[np.argsort(-counts[order], kind="stable")]:  # the great ones first, while there is room
+            fold_of[group] = sizes.argmin()
+            sizes[fold_of[group]] += counts[group]
+        return fold_of[group_of]
+    order = generator.permutation(n_rows)
+    if labels is not None:
+        order = order[np.argsort(distinct(labels)[1][order], kind="stable")]
+    folds = np.empty(n_rows, np.int64)
+    folds[order] = np.arange(n_rows) % n_folds
+    return folds

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from entrena.data.sparse import SparseMatrix
 from entrena.data.values import Place
 
 Kind = Literal["number", "boolean", "text", "date", "nested"]
@@ -64,6 +65,26 @@ class Column:
         return np.isnan(self.values) if self.values.dtype.kind == "f" else np.zeros(len(self.values), bool)
 
 
+class SparseColumn(Column):
+    """A column of a sparse matrix: its values are made when they are asked for, and not kept."""
+
+    _matrix: SparseMatrix
+    _number: int
+
+    def __init__(self, name: str, kind: Kind, matrix: SparseMatrix, number: int) -> None:
+        for key, value in (("name", name), ("kind", kind), ("levels", ()), ("_matrix", matrix), ("_number", number)):
+            object.__setattr__(self, key, value)
+
+    @property
+    def values(self) -> np.ndarray:
+        """[rows], a fresh array."""
+        return self._matrix[:, self._number : self._number + 1][:, 0]
+
+    def take(self, rows: np.ndarray | slice) -> Column:
+        """The values of these rows."""
+        return Column(self.name, self.kind, self.values[rows])
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
     """Columns side by side.
@@ -72,25 +93,33 @@ class Table:
         columns: All of equal length, their names distinct.
         place: Where they come from, for messages.
         rows: The numbers of the table's rows within the columns, in order; None: all of them.
-        matrix: [rows of the columns, columns] numbers, where the columns are those of one array.
+        matrix: [rows of the columns, columns] numbers, where the columns are those of one array or sparse matrix.
         said: How the source was read, in one line, such as `separator ;, decimal comma`; empty where nothing is to say.
         is_array: Whether the columns are those of an array of numbers, all or some.
+        image: Height, width and channels, where each row is an image, its pixels row after row, channels side by side.
+        files: The names of the files that the rows of the columns come from, or None.
         found: The marks of numbers and the order of dates that a text file was read with, as `ReadOptions`, or None.
     """
 
     columns: tuple[Column, ...]
     place: Place
     rows: np.ndarray | None = None
-    matrix: np.ndarray | None = None
+    matrix: np.ndarray | SparseMatrix | None = None
     said: str = ""
     found: Any = None
     is_array: bool = False
+    image: tuple[int, int, int] | None = None
+    files: tuple[str, ...] | None = None
 
     @classmethod
-    def of_array(cls, array: np.ndarray, names: Sequence[str], place: Place) -> Table:
+    def of_array(cls, array: np.ndarray | SparseMatrix, names: Sequence[str], place: Place) -> Table:
         """The columns of an array [rows, columns] of numbers or truth values; nothing is copied."""
         kind: Kind = "boolean" if array.dtype.kind == "b" else "number"
-        columns = tuple(Column(name, kind, array[:, j]) for j, name in enumerate(names))
+        columns: tuple[Column, ...]
+        if isinstance(array, SparseMatrix):
+            columns = tuple(SparseColumn(name, kind, array, j) for j, name in enumerate(names))
+        else:
+            columns = tuple(Column(name, kind, array[:, j]) for j, name in enumerate(names))
         return cls(columns, place, matrix=array, is_array=True)
 
     @cached_property
@@ -132,18 +161,24 @@ class Table:
         """Some rows side by side; where the table has all of its columns' rows, a view of them."""
         if self.rows is not None:
             return replace(self, rows=self.rows[start:stop])
+        place = replace(self.place, first_row=self.place.first_row + start)
+        if isinstance(self.matrix, SparseMatrix):
+            return Table.of_array(self.matrix.rows(start, stop), self.names, place)
         return replace(
             self,
             columns=tuple(column.take(slice(start, stop)) for column in self.columns),
-            place=replace(self.place, first_row=self.place.first_row + start),
+            place=place,
             matrix=None if self.matrix is None else self.matrix[start:stop],
+            files=None if self.files is None else self.files[start:stop],
         )
 
     def pick(self, names: Sequence[str]) -> Table:
         """The table of these columns, in that order."""
         if tuple(names) == self.names:
             return self
-        return replace(self, columns=tuple(self.columns[self._number_of[name]] for name in names), matrix=None)
+        return replace(
+            self, columns=tuple(self.columns[self._number_of[name]] for name in names), matrix=None, image=None
+        )
 
     def file_row(self, index: int) -> int:
         """The number of a row among all rows of the source, from 0: what `Place.row` takes."""
@@ -154,12 +189,12 @@ def joined_tables(tables: Sequence[Table]) -> Table:
     """Tables with the same columns, one below the other; kinds that differ meet as texts."""
     if len(tables) == 1:
         return tables[0]
-    matrices = [
-        table.matrix if table.matrix is None or table.rows is None else table.matrix[table.rows] for table in tables
+    present = [
+        table.matrix[slice(None) if table.rows is None else table.rows] for table in tables if table.matrix is not None
     ]
-    present = [matrix for matrix in matrices if matrix is not None]
     if len(present) == len(tables):
-        return Table.of_array(np.concatenate(present), tables[0].names, tables[0].place)
+        joined = Table.of_array(np.concatenate(present), tables[0].names, tables[0].place)
+        return replace(joined, image=tables[0].image)
     return Table(tuple(_joined(name, tables) for name in tables[0].names), tables[0].place)
 
 

@@ -11,17 +11,18 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_consistent_length
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from entrena.data import Examples, Schema, Table, read_inputs, roles_by_kind, with_training
-from entrena.data.arrays import inputs_of
-from entrena.data.frames import frame_table, is_frame
+from entrena.data.frames import is_frame
+from entrena.data.images import check_same, images_of, is_array_of_images
 from entrena.data.values import Place
 from entrena.errors import DataError, shortened
 from entrena.fitting import Parts, fit, prepare, refit, rows_that_count, split_validation
 from entrena.interrupt import interrupt_as_flag
 from entrena.learner import Learner, TestedRows, restored
 from entrena.model import Model
+from entrena.preprocessing.estimator_inputs import read_table
 from entrena.recipe import Recipe, explain_unknown, keys
 from entrena.reporting.progress import ProgressBar
 from entrena.training.stopping import ENDED_BADLY, Outcome
@@ -79,18 +80,25 @@ class NetworkEstimator(BaseEstimator):
             reset: Whether X says what the columns are, or has to have those that were said.
             text_columns: Columns of a frame that are texts whatever their type.
         """
-        has_names = is_frame(X) and not _holds_numbers_only(X)
-        if has_names or _holds_texts(X):
-            checked = validate_data(self, X, reset=reset, skip_check_array=True)
-            table = frame_table(checked, text_columns=text_columns) if has_names else inputs_of(X, None, Place("X"))
-        else:
-            kind = {"dtype": (np.float64, np.float32), "accept_sparse": True, "ensure_all_finite": "allow-nan"}
-            table = inputs_of(validate_data(self, X, reset=reset, **kind), None, Place("X"))
-        names = self._columns(len(table.columns))
-        if table.matrix is not None:
-            return Table.of_array(table.matrix, names, table.place)
-        renamed = (replace(column, name=name) for column, name in zip(table.columns, names, strict=True))
-        return replace(table, columns=tuple(renamed))
+        if is_array_of_images(X):
+            return self._read_images(X, reset=reset)
+        return read_table(self, X, reset=reset, text_columns=text_columns)
+
+    def _read_images(self, X: Any, *, reset: bool) -> Table:
+        """Checked images; those of a fitted estimator have the size that it was fitted on."""
+        images = images_of(X, Place("X"))
+        if reset:
+            self.n_features_in_ = len(images.columns)
+            if hasattr(self, "feature_names_in_"):
+                del self.feature_names_in_
+        elif self._model is not None:
+            check_same(images, self._model.schema.image)
+        if len(images.columns) != self.n_features_in_:
+            n = len(images.columns)
+            raise ValueError(
+                f"X has {n} features, but {type(self).__name__} is expecting {self.n_features_in_} features"
+            )
+        return images
 
     def _fit(
         self, inputs: Table, y: np.ndarray, schema: Schema, sample_weight: Any, validation: Examples | None
@@ -248,10 +256,6 @@ class NetworkEstimator(BaseEstimator):
         texts = frozenset(role.name for role in schema.inputs if role.role == "category")
         return self._read(X, reset=False, text_columns=texts)
 
-    def _columns(self, n_columns: int) -> tuple[str, ...]:
-        names = getattr(self, "feature_names_in_", None)
-        return tuple(names) if names is not None else tuple(f"x{number}" for number in range(n_columns))
-
     def save(self, path: Any) -> None:
         """Writes the fitted model as one safetensors file; `entrena.load` reads it.
 
@@ -320,28 +324,3 @@ def validation_examples(estimator: NetworkEstimator, validation_data: Any, schem
     inputs = estimator._read(X, reset=False)
     y = checked_targets(inputs, y, numbers=schema.classes is None)
     return Examples(inputs, y, schema.target_names, "validation_data")
-
-
-def _holds_numbers_only(frame: Any) -> bool:
-    """Whether all columns of a frame are of numbers or truth values, so that it is an array with names."""
-    dtypes = None if hasattr(frame, "collect") else getattr(frame, "dtypes", None)
-    if dtypes is None:
-        return False
-    return all(
-        dtype.is_numeric() or str(dtype) == "Boolean"
-        if hasattr(dtype, "is_numeric") and callable(dtype.is_numeric)
-        else getattr(dtype, "kind", "O") in "biuf"
-        for dtype in dtypes
-    )
-
-
-def _holds_texts(X: Any) -> bool:
-    """Whether an array of texts or objects holds texts, and nothing but texts, numbers and gaps."""
-    dtype = getattr(X, "dtype", None)
-    if getattr(dtype, "kind", None) in ("U", "T"):
-        return True
-    if getattr(dtype, "kind", None) != "O" or getattr(X, "ndim", 0) != 2:
-        return False
-    kinds = {type(value) for value in X.flat}
-    known = all(issubclass(kind, str | float | int | np.generic | type(None)) for kind in kinds)
-    return known and any(issubclass(kind, str) for kind in kinds)

@@ -28,8 +28,12 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         scale: How columns are scaled.
         decorrelate: `none`, `pca` or `whiten`: whether inputs are rotated to their principal components.
         components: How many components are kept: a number or a share of the variance; None: all.
+        augment: How images are changed in training, afresh in each update: `"shift"`, `["shift", "noise"]` or a table
+            `{"shift": 0.1}`; None: not at all.
         missing: What becomes of missing values: `indicator`, `impute` or `refuse`.
-        categories: How columns of texts and categories become numbers: `auto`, `one_hot` or `embedding`.
+        categories: How columns of texts and categories become numbers: `auto`, `one_hot`, `embedding`, `frequency` or
+            `target`.
+        dates: How columns of dates become numbers: `cyclic` (sines and cosines) or `numbers`.
         target_scale: How targets are scaled for training; undone in predictions.
         loss: `auto` or a loss for numbers.
         optimizer: How gradients become a step.
@@ -84,8 +88,10 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         scale: Any = "standard",
         decorrelate: Any = "none",
         components: int | float | None = None,
+        augment: Any = None,
         missing: Any = "indicator",
         categories: Any = "auto",
+        dates: Any = "cyclic",
         target_scale: Any = "standard",
         loss: Any = "auto",
         optimizer: Any = "adamw",
@@ -120,8 +126,10 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         self.scale = scale
         self.decorrelate = decorrelate
         self.components = components
+        self.augment = augment
         self.missing = missing
         self.categories = categories
+        self.dates = dates
         self.target_scale = target_scale
         self.loss = loss
         self.optimizer = optimizer
@@ -150,8 +158,8 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         """Trains the network.
 
         Args:
-            X: [rows, columns] numbers, NaN where one is missing; or a frame, whose texts and categories are inputs as
-                well.
+            X: [rows, columns] numbers, NaN where one is missing; a frame, whose texts and categories are inputs too; or
+                images, [rows, height, width] or [rows, height, width, channels].
             y: [rows] or [rows, outputs] numbers.
             sample_weight: [rows] weights; 0: as if absent, 2: as if twice.
             validation_data: (X, y) of one's own for choosing the best weights; else `early_stopping` decides.

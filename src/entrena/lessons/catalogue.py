@@ -23,6 +23,10 @@ IDS: tuple[str, ...] = (
     "scaling",
     "decorrelation",
     "whitening",
+    "components_cost",
+    "faces",
+    "block_compression",
+    "invariance",
     "seed_noise",
 )
 

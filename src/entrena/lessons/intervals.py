@@ -55,6 +55,32 @@ def median_interval(values: Sequence[float], level: float = 0.95) -> dict[str, f
     return {"median": middle, "low": least[r - 1], "high": most[-r]}
 
 
+def jackknife_interval(value: float, without: Sequence[float], level: float = 0.95) -> dict[str, float]:
+    """What was found with its interval, from what is found without one part after the other: `mean`, `low`, `high`.
+
+    Of G parts the squared standard error is (G − 1)/G·Σ (without_g − their mean)², with G − 1 degrees of freedom.
+
+    Args:
+        value: Of all parts together.
+        without: [G] of all parts but one.
+        level: How often the interval has the true value in it.
+
+    Source: Efron & Tibshirani, An Introduction to the Bootstrap (1993), chapter 11.
+
+    Raises:
+        ValueError: There are fewer than two parts.
+    """
+    from scipy.stats import t
+
+    n = len(without)
+    if n < 2:
+        raise ValueError(f"a jackknife needs at least 2 parts, not {n}")
+    middle = sum(without) / n
+    error = ((n - 1) / n * sum((each - middle) ** 2 for each in without)) ** 0.5
+    half = float(t.ppf((1 + level) / 2, n - 1)) * error
+    return {"mean": value, "low": value - half, "high": value + half}
+
+
 def share(count: int, n: int) -> dict[str, Any]:
     """A share with its interval as plain values: `count`, `n`, `share`, `low`, `high`."""
     low, high = clopper_pearson(count, n)

@@ -130,6 +130,7 @@ class Lesson:
         tables: What was found.
         meaning: What that means for who trains networks, in paragraphs.
         figures: The same as pictures.
+        data: The name of the choice that `--data` takes the place of; empty: the lesson brings its own data.
     """
 
     id: str
@@ -144,6 +145,7 @@ class Lesson:
     tables: Callable[[Results], Sequence[Table]]
     meaning: Callable[[Results], Sequence[str]]
     figures: Callable[[Results], Sequence[Drawing]]
+    data: str = ""
 
 
 def decide(case: Case, threshold: float, most: float = math.inf) -> Decision:

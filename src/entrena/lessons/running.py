@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import shlex
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -16,39 +17,48 @@ VERSIONS = ("entrena", "jax", "jaxlib", "optax", "numpy", "scipy")
 MOST_SEED = 10**9
 
 
-def run(lesson: Lesson, size: SizeName = "quick", *, seed: int = 0, verbose: bool = False) -> dict[str, Any]:
+def run(
+    lesson: Lesson, size: SizeName = "quick", *, seed: int = 0, data: str | None = None, verbose: bool = False
+) -> dict[str, Any]:
     """Runs a lesson.
 
     Args:
         lesson: From the catalogue.
         size: `quick` or `full`.
         seed: The first of its seeds.
+        data: A file or a folder in place of the lesson's own data; only for lessons that take one.
         verbose: Whether progress is shown.
 
     Returns:
         A record of plain values: id, claim, source, size, seed, machine, versions, seconds, command, results, verdict.
 
     Raises:
-        UsageError: The seed is not allowed.
+        UsageError: The seed is not allowed, or the lesson takes no data.
         KeyboardInterrupt: Ctrl-C.
     """
     from entrena.lessons.trials import Trials
 
     if not 0 <= seed <= MOST_SEED:
         raise UsageError(f"--seed {seed} is not allowed: a whole number from 0 to {MOST_SEED:,}")
-    began = perf_counter()
     chosen = lesson.sizes[size]
+    choices = dict(chosen.choices)
+    if data is not None:
+        if not lesson.data:
+            raise UsageError(f"--data {data}: {lesson.id} brings its own data; leave --data out")
+        choices[lesson.data] = data
+    began = perf_counter()
     trials = Trials(lesson.id, verbose=verbose)
-    results = lesson.experiment(chosen.choices, seed, trials)
+    results = lesson.experiment(choices, seed, trials)
     verdict = lesson.judge(results)
     words = ["entrena", "lesson", lesson.id, *(["--full"] if size == "full" else []), *(_typed_seed(seed))]
+    words += [] if data is None else ["--data", shlex.quote(data)]
     return {
         "id": lesson.id,
         "chapter": lesson.chapter,
         "title": lesson.title,
         "claim": lesson.claim,
         "source": lesson.source,
-        "size": {"name": size, "choices": dict(chosen.choices), "left_out": chosen.left_out},
+        "size": {"name": size, "choices": choices, "left_out": chosen.left_out},
         "seed": seed,
         "networks": trials.n_networks,
         "machine": machine(),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from entrena.data.roles import Role
-from entrena.data.table import Column, Table, as_numbers, as_texts
+from entrena.data.sparse import SparseMatrix
+from entrena.data.table import Column, SparseColumn, Table, as_numbers, as_texts
 from entrena.preprocessing.categories import Levels
 from entrena.preprocessing.dates import PARTS, as_moments, date_parts
 from entrena.preprocessing.encoding import Encoding
@@ -47,6 +48,28 @@ class Series:
         return self.piece(0, len(self.values) if self.rows is None else len(self.rows))
 
 
+@dataclass(frozen=True, eq=False)
+class SparseSeries(Series):
+    """A series of a sparse column: its numbers are made each time that they are asked for.
+
+    Attributes:
+        column: The column; `values` is empty.
+    """
+
+    column: Column | None = None
+
+    def piece(self, start: int, stop: int) -> np.ndarray:
+        """The numbers of some rows."""
+        assert self.column is not None
+        values = self.column.values
+        return values[start:stop] if self.rows is None else values[self.rows[start:stop]]
+
+    def whole(self) -> np.ndarray:
+        """The numbers of all rows."""
+        assert self.column is not None
+        return self.column.values if self.rows is None else self.column.values[self.rows]
+
+
 def series_of(table: Table, column: Column, role: Role, parts: Sequence[str]) -> tuple[Series, ...]:
     """A column's numbers, NaN where one is missing.
 
@@ -61,6 +84,8 @@ def series_of(table: Table, column: Column, role: Role, parts: Sequence[str]) ->
     """
     if role == "date":
         return tuple(Series(part) for part in date_parts(as_moments(table, column.name), parts))
+    if isinstance(column, SparseColumn):
+        return (SparseSeries(np.zeros(0), table.rows, column=column),)
     if column.kind in ("number", "boolean"):
         return (Series(column.values, table.rows),)
     if role == "boolean" and column.kind == "text":
@@ -85,6 +110,22 @@ def level_numbers(table: Table, column: Column, levels: Levels) -> Series:
         return Series(column.values, table.rows, levels.numbers(column.levels))
     column = as_texts(table, column.name)
     return Series(column.values, None, levels.numbers(column.levels))
+
+
+def category_series(table: Table, column: Column, encoding: Encoding, placed: np.ndarray | None) -> tuple[Series, ...]:
+    """The numbers that stand for a category's levels.
+
+    Args:
+        table: The table.
+        column: One of its columns, with all rows that the source has.
+        encoding: What becomes of it.
+        placed: [rows of the column, parts] the numbers of rows that get others than their levels', or None.
+    """
+    if placed is not None:
+        return tuple(Series(placed[:, j], table.rows) for j in range(len(encoding.parts)))
+    found = level_numbers(table, column, encoding.levels)
+    assert found.lookup is not None
+    return tuple(replace(found, lookup=values[found.lookup]) for values in encoding.values.T)
 
 
 def gaps_of(table: Table, column: Column, role: Role) -> Series:
@@ -112,7 +153,7 @@ class NumberBlocks:
     series: tuple[Series, ...]
     fill: np.ndarray
     has_gaps: bool = True
-    matrix: np.ndarray | None = None
+    matrix: np.ndarray | SparseMatrix | None = None
     picked: np.ndarray | None = None
     transforms: tuple[Transform | None, ...] | None = None
 
@@ -188,7 +229,7 @@ class NumberBlocks:
         if self.matrix is None or last - first == 1:
             yield from (series.whole() for series in self.series[first:last])
             return
-        side = self.matrix[:, first:last] if self.picked is None else self.matrix[:, self.picked[first:last]]
+        side = self.matrix[:, slice(first, last) if self.picked is None else self.picked[first:last]]
         yield from np.ascontiguousarray((side if self.table.rows is None else side[self.table.rows]).T)
 
     @property
@@ -199,19 +240,27 @@ class NumberBlocks:
         return max(1, min(GROUP_COLUMNS, GROUP_VALUES // max(1, self.table.n_rows)))
 
 
-def number_blocks(table: Table, encodings: Sequence[Encoding]) -> NumberBlocks:
+def number_blocks(
+    table: Table, encodings: Sequence[Encoding], placed: Mapping[str, np.ndarray] | None = None
+) -> NumberBlocks:
     """The numbers that columns give, in the order of the columns; gaps are not filled yet.
 
     Args:
         table: A table of these columns only, in their order.
         encodings: Which numbers each column gives.
+        placed: [rows of the source, parts] of categories whose rows get other numbers than their levels'.
     """
     names = tuple(encoding.name for encoding in encodings for _ in encoding.parts)
+    placed = placed or {}
     series = tuple(
         one
         for column, encoding in zip(table.columns, encodings, strict=True)
         if encoding.parts
-        for one in series_of(table, column, encoding.role, encoding.parts)
+        for one in (
+            category_series(table, column, encoding, placed.get(encoding.name))
+            if encoding.role == "category"
+            else series_of(table, column, encoding.role, encoding.parts)
+        )
     )
     matrix, picked = table.matrix, None
     if any(encoding.role not in ("number", "boolean") for encoding in encodings):

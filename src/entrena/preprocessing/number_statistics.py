@@ -87,6 +87,26 @@ def statistics_of(
     return replace(statistics, median=median, spread=spread)
 
 
+def of_channels(statistics: ColumnStatistics, n_channels: int) -> ColumnStatistics:
+    """Of images: one spread and one range for all pixels of a channel, since these share a unit; means of each pixel.
+
+    The spread is the root of the mean variance. A pixel that hardly ever varies would else be blown up where it does.
+
+    Args:
+        statistics: Of each pixel, channels side by side.
+        n_channels: How many there are.
+    """
+
+    def channels(values: np.ndarray) -> np.ndarray:
+        return values.reshape(-1, n_channels)
+
+    n = len(statistics.mean) // n_channels
+    deviation = np.sqrt(np.square(channels(statistics.deviation)).mean(axis=0))
+    low, high = channels(statistics.low).min(axis=0), channels(statistics.high).max(axis=0)
+    own = {name: np.tile(each, n) for name, each in (("deviation", deviation), ("low", low), ("high", high))}
+    return replace(statistics, **own)
+
+
 def _each(values: np.ndarray, transforms: Sequence[Transform | None]) -> np.ndarray:
     pairs = zip(values, transforms, strict=True)
     return np.array([one if transform is None else float(transform(np.array([one]))[0]) for one, transform in pairs])

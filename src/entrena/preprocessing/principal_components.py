@@ -34,6 +34,7 @@ MOST_COLUMNS_EIGEN = 1_000  # up to which the covariance is the quickest way whe
 ROWS_FOR_EIGEN = 10  # times the columns: so many are many
 SMALL = 500  # rows and columns of a table that is decomposed whole
 FEW_COMPONENTS = 0.8  # of the greatest possible number: fewer are worth the randomized way
+ROUNDINGS = 8  # a variance below so many rounding errors of a covariance matrix is none
 EXACTLY_ALL = 1e-9  # by which a share of the variance may be missed for rounding
 
 Read = Callable[[], Iterator[tuple[np.ndarray, np.ndarray | None]]]
@@ -325,7 +326,8 @@ def find_components(rows: Rows, wanted: Wanted, method: str = "auto", *, seed: i
     variances, directions = function(rows, k, seed)
     variances, directions = np.maximum(variances.astype(np.float64), 0), directions.astype(np.float64)
     total = float(np.trace(rows.covariance)) if method in ("eigen", "incremental") else rows.total
-    at_least = max(rows.n, d) * np.finfo(rows.dtype).eps * variances.max(initial=0)
+    # The entries of a covariance are rounded by eps each, whatever the number of rows, whose blocks add in float64.
+    at_least = ROUNDINGS * np.sqrt(d) * np.finfo(rows.dtype).eps * variances.max(initial=0)
     kept = int((variances > at_least).sum()) if rows.n > 1 else 0
     if wanted.share is not None and kept:
         reached = np.cumsum(variances[:kept]) >= (wanted.share - EXACTLY_ALL) * total

@@ -10,8 +10,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from entrena.preprocessing.augmentation import AUGMENTATIONS, amounts_of
 from entrena.preprocessing.calibration import CALIBRATIONS
 from entrena.preprocessing.categories import CATEGORIES
+from entrena.preprocessing.dates import DATES
 from entrena.preprocessing.decorrelation import DECORRELATIONS
 from entrena.preprocessing.missing import MISSING
 from entrena.preprocessing.principal_components import Wanted
@@ -41,6 +43,29 @@ _COMPONENTS_SCHEMA: dict[str, Any] = {
 ComponentCount = Annotated[Any, BeforeValidator(_check_components), WithJsonSchema(_COMPONENTS_SCHEMA)]
 
 
+def _check_augment(value: object) -> object:
+    """None, names of `AUGMENTATIONS`, or a table name = amount."""
+    try:
+        return amounts_of(value)
+    except ValueError as error:
+        raise PydanticCustomError("augment", "{message}", {"message": str(error)}) from None
+
+
+_AUGMENT_SCHEMA: dict[str, Any] = {
+    "anyOf": [
+        {"type": "null"},
+        {
+            "type": "object",
+            "properties": {name: {"default": entry.settings[0].default} for name, entry in AUGMENTATIONS.items()},
+            "additionalProperties": False,
+            "minProperties": 1,
+        },
+    ]
+}
+
+Augment = Annotated[Any, BeforeValidator(_check_augment), WithJsonSchema(_AUGMENT_SCHEMA)]
+
+
 class InputSettings(BaseModel):
     """What is done to the inputs before the network sees them."""
 
@@ -66,6 +91,14 @@ class InputSettings(BaseModel):
     )
     categories: Annotated[Choice, ChosenFrom(CATEGORIES)] = Field(
         Choice("auto"), description="What the network gets of a category's level."
+    )
+    dates: Annotated[Choice, ChosenFrom(DATES)] = Field(
+        Choice("cyclic"), description="What the network gets of a date."
+    )
+    augment: Augment = Field(
+        None,
+        description="How images are changed in training, afresh in each update: names such as shift, or a table name = "
+        "amount; none: not at all.",
     )
 
 

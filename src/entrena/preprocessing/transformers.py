@@ -144,6 +144,7 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             raise UsageError(f"there is no file {path}")
         try:
             schema = pl.scan_parquet(path).collect_schema()
+            n_rows = pl.scan_parquet(path).select(pl.len()).collect().item()
         except (pl.exceptions.PolarsError, OSError) as error:
             raise DataError(f"{path.name} cannot be read as Parquet ({str(error).splitlines()[0]})") from None
         texts = [name for name, kind in schema.items() if not (kind.is_numeric() or kind == pl.Boolean())]
@@ -153,11 +154,10 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         kind = pl.Float32() if all(each == pl.Float32() for each in schema.values()) else pl.Float64()
 
         def read() -> Iterator[tuple[np.ndarray, None]]:
-            first = 0
-            for batch in pl.scan_parquet(path).cast(kind).collect_batches(chunk_size=BATCH_ROWS):
-                block = batch.to_numpy()
+            # One slice after the other: batches of a stream pile up in memory where they are read faster than used.
+            for first in range(0, n_rows, BATCH_ROWS):
+                block = pl.scan_parquet(path).slice(first, BATCH_ROWS).cast(kind).collect().to_numpy()
                 check_finite(block, path.name, names, first)
-                first += len(block)
                 yield block, None
 
         self._keep(find_components(Rows.look(read), wanted, "incremental", seed=self.random_state))

@@ -18,7 +18,6 @@ from entrena.preprocessing.missing import ROUNDING
 from entrena.registry import Choice, Entry, Registry, Setting
 
 BETTER_BY_DEFAULT = "Holzmüller, Grinsztajn & Steinwart, Better by Default, NeurIPS 2024, appendix B"
-GREAT = 1e300
 LEAST_SHARE = 1e-7  # of the rows: what lies outside the training rows becomes no infinity
 MOST_ROWS_FOR_QUANTILES = 100_000  # of more rows as many are looked at, evenly spaced
 
@@ -38,10 +37,11 @@ def expm1(values: np.ndarray, parameters: np.ndarray) -> np.ndarray:
 def clip(values: np.ndarray, parameters: np.ndarray) -> np.ndarray:
     """z/√(1 + (z/c)²) with z = (x − median)/spread."""
     median, spread, limit = parameters
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", divide="ignore"):
         t = (values - median) / spread / limit
-    t = np.clip(t, -GREAT, GREAT)  # the limit itself, and not ∞/∞
-    return limit * (t / np.hypot(1.0, t))
+        # Each operation rounds correctly and rises or falls, so the whole rises to the last digit; t/hypot(1, t) does
+        # not. Beyond float64 it is the limit itself, below 1e-154 it is 0.
+        return np.copysign(limit / np.sqrt(1 + 1 / np.square(t)), t)
 
 
 def unclip(values: np.ndarray, parameters: np.ndarray) -> np.ndarray:
@@ -130,7 +130,8 @@ def quantiles(values: np.ndarray, weights: np.ndarray | None, shares: np.ndarray
     asked, rounding = shares * reached[-1], ROUNDING * reached[-1]
     first = np.minimum(np.searchsorted(reached, asked - rounding), len(values) - 1)
     after = np.minimum(np.searchsorted(reached, asked + rounding), len(values) - 1)
-    return cast(np.ndarray, values[first] / 2 + values[after] / 2)
+    # Exactly the value where both are equal; halves, for the difference of two great numbers is beyond float64.
+    return cast(np.ndarray, values[first] + (values[after] / 2 - values[first] / 2))
 
 
 TRANSFORMS = Registry(

@@ -85,9 +85,10 @@ def page(title: str, sections: Sequence[Section], *, facts: Sequence[tuple[str, 
     if figures:
         body.append(f'<script type="application/json" id="figures">{_data(figures)}</script>')
         body += [f"<script>{script}</script>" for script in scripts]
+    has_pictures = any(figure.layout.images for figure in figures)
     head = [
         '<meta charset="utf-8">',
-        f'<meta http-equiv="Content-Security-Policy" content="{_policy(scripts)}">',
+        f'<meta http-equiv="Content-Security-Policy" content="{_policy(scripts, pictures=has_pictures)}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         '<meta name="color-scheme" content="light dark">',
         f"<title>{_shown(title)}</title>",
@@ -152,14 +153,15 @@ def _plotly() -> str:
     return get_plotlyjs().replace("\r\n", "\n").strip()
 
 
-def _policy(scripts: Sequence[str]) -> str:
-    """What the page may do: run these scripts and use this style.
+def _policy(scripts: Sequence[str], *, pictures: bool) -> str:
+    """What the page may do: run these scripts, use this style, and show pictures that are in it.
 
     plotly.js adds rules to an empty style of its own, which has a hash as well.
     """
     allowed = " ".join(map(_hash, scripts)) or "'none'"
     styles = " ".join(map(_hash, [STYLE, ""] if scripts else [STYLE]))
-    return f"default-src 'none'; script-src {allowed}; style-src {styles}; base-uri 'none'; form-action 'none'"
+    shown = "img-src data:; " if pictures else ""
+    return f"default-src 'none'; script-src {allowed}; style-src {styles}; {shown}base-uri 'none'; form-action 'none'"
 
 
 def _hash(text: str) -> str:

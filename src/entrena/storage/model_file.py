@@ -21,7 +21,7 @@ from entrena.storage.array_file import read_arrays, read_text, to_bytes
 from entrena.storage.atomic import system_reason, write_bytes
 from entrena.storage.json_text import to_exact_json
 
-FORMAT = 1
+FORMAT = 2  # 1: dates and levels of categories as they were before they could be numbers
 """The number of this layout; a file with a higher one is refused."""
 
 _KEY = "entrena"
@@ -92,6 +92,10 @@ def _checked_header(path: Path, text: str | None) -> dict[str, Any]:
     if number > FORMAT:
         raise ModelFileError(
             f"{path} was written by a newer entrena (format {number}; this one reads up to {FORMAT}): upgrade entrena"
+        )
+    if number < FORMAT:
+        raise ModelFileError(
+            f"{path} was written by an older entrena (format {number}; this one reads {FORMAT}): train the model again"
         )
     return header
 

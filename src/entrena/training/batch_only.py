@@ -11,7 +11,9 @@ from entrena.training.settings import RateSettings, TrainingSettings
 INSTEAD = "take optimizer=adamw"  # which has no such wish
 
 
-def refused_choices(training: TrainingSettings, rate: RateSettings, dropout: float) -> list[Problem]:
+def refused_choices(
+    training: TrainingSettings, rate: RateSettings, dropout: float, *, augments: bool = False
+) -> list[Problem]:
     """The recipe's choices that contradict a batch-only optimizer; none for another."""
     optimizer, problems = training.optimizer, []
     if not is_batch_only(optimizer):
@@ -29,6 +31,8 @@ def refused_choices(training: TrainingSettings, rate: RateSettings, dropout: flo
         refuse("training.order", f"{name} sees all rows in each update, so '{training.order}' changes nothing", "")
     if dropout > 0:
         refuse("network.dropout", f"{name} compares losses, and dropout makes another function of each")
+    if augments:
+        refuse("inputs.augment", f"{name} compares losses, and other images in each update make another function")
     if rate.learning_rate is not None and finds_step(optimizer):
         refuse("rate.learning_rate", f"{name} finds its own step", "")
     if rate.schedule not in (RateSettings().schedule, Choice("constant")):

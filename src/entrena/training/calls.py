@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from entrena.network.dropout import update_words
+from entrena.random_bits import AUGMENTATION, NOISE, update_words
 from entrena.training import rates
 from entrena.training.compilation import find_device
 from entrena.training.order import NO_EXAMPLE, ORDERS, Drawn, Pool, batch_weights, batches, draw, n_batches, needs
@@ -200,6 +200,11 @@ class Show:
             controls["momentum"] = np.full(t.shape, plan.momentum, plan.dtype)
         if plan.structure.dropout:
             controls["dropout"] = update_words(plan.seed, t)
+        augmentation = plan.structure.augmentation
+        if augmentation is not None:
+            controls["augmentation"] = update_words(plan.seed, t, AUGMENTATION)
+            if augmentation.noise:
+                controls["noise"] = update_words(plan.seed, t // plan.n_updates, NOISE)
         return rate, controls
 
 

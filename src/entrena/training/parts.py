@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from entrena.training.plan import VALIDATION_BLOCK, Plan, round_up
-from entrena.training.program import Data
+from entrena.training.program import Data, Sight
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class TrainingPart:
         table_rows: Where both arrays are tables of `blank_table`, whose last rows are no examples: how many are. Such
             tables belong to the training and are not copied again.
         classes: The number of each row's class, for orders that ask for it; else None.
+        sight: Where the inputs are images as they were read, but for their scale: what makes inputs of them; else None.
     """
 
     inputs: np.ndarray
@@ -31,11 +32,20 @@ class TrainingPart:
     weight: np.ndarray | None = None
     table_rows: int | None = None
     classes: np.ndarray | None = None
+    sight: Sight | None = None
 
     @property
     def n_rows(self) -> int:
         """The number of examples."""
         return len(self.inputs) if self.table_rows is None else self.table_rows
+
+    def seen_rows(self) -> np.ndarray:
+        """[rows, inputs] as the network sees them without augmentation."""
+        rows = self.inputs[: self.n_rows]
+        if self.sight is None:
+            return rows
+        rows = rows - np.asarray(self.sight.shift)
+        return rows if self.sight.turn is None else rows @ np.asarray(self.sight.turn)
 
 
 @dataclass(frozen=True)
@@ -69,7 +79,8 @@ def without_weight_zero(part: TrainingPart) -> TrainingPart:
         return part
     rows = np.flatnonzero(part.weight)
     classes = None if part.classes is None else part.classes[rows]
-    return TrainingPart(part.inputs[rows], part.targets[rows], part.weight[rows], classes=classes)
+    own = part.inputs[rows], part.targets[rows], part.weight[rows]
+    return TrainingPart(*own, classes=classes, sight=part.sight)
 
 
 def padded(training: TrainingPart, validation: ValidationPart | None, plan: Plan) -> Data:
@@ -86,11 +97,12 @@ def padded(training: TrainingPart, validation: ValidationPart | None, plan: Plan
     if training.table_rows is None:
         inputs, targets = grow(inputs, round_up(len(inputs))), grow(targets, round_up(len(targets)))
     if validation is None:
-        none: list[Any] = [np.zeros((0, 1, table.shape[1]), plan.dtype) for table in (inputs, targets)]
-        return Data(inputs, targets, *none)
+        n_inputs = plan.structure.network.sizes[0] if training.sight is not None else inputs.shape[1]
+        none: Any = [np.zeros((0, 1, n), plan.dtype) for n in (n_inputs, targets.shape[1])]
+        return Data(inputs, targets, none[0], none[1], training.sight)
     blocks, rows = validation_shape(len(validation.inputs))
-    held = (grow(array, blocks * rows) for array in (validation.inputs, validation.targets))
-    return Data(inputs, targets, *(table.reshape(blocks, rows, -1) for table in held))
+    held = [grow(array, blocks * rows) for array in (validation.inputs, validation.targets)]
+    return Data(inputs, targets, *(table.reshape(blocks, rows, -1) for table in held), training.sight)  # type: ignore[call-arg]
 
 
 def validation_shape(n_rows: int) -> tuple[int, int]:

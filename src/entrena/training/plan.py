@@ -11,6 +11,7 @@ from typing import Any
 
 from entrena.errors import RecipeError
 from entrena.network.multilayer import Network
+from entrena.preprocessing.augmentation import Augmentation
 from entrena.registry import Choice
 from entrena.training import rates
 from entrena.training.batch_only import refused_memory, refused_mode, refused_task
@@ -156,6 +157,7 @@ def make_plan(
     platform: str,
     dropout: float = 0.0,
     prior_shift: tuple[float, ...] = (),
+    augmentation: Augmentation | None = None,
 ) -> Plan:
     """Resolves the settings for a network and a number of training rows.
 
@@ -171,6 +173,7 @@ def make_plan(
         platform: `cpu`, `gpu` or `tpu`.
         dropout: Share of the hidden units that an update leaves out.
         prior_shift: As in `Plan`.
+        augmentation: How images are changed in each update, or None.
 
     Raises:
         RecipeError: The optimizer does not fit the mode, the loss or the output, or would take too much memory.
@@ -194,7 +197,7 @@ def make_plan(
         raise RecipeError(problems)
     n_updates = 1 if whole else n_batches(n_rows, size)
     form = choose_form(network.n_weights, size, platform, embeddings=bool(network.embeddings))
-    form = LOOP if batch_only else form
+    form = LOOP if batch_only or augmentation is not None else form
     structure = Structure(
         replace(network, initialization=None),
         loss,
@@ -205,6 +208,7 @@ def make_plan(
         compute_dtype="bfloat16" if training.precision == "bfloat16" else None,
         form=form,
         dropout=dropout > 0 and len(network.sizes) > 2,
+        augmentation=augmentation,
         prior_shift=bool(prior_shift),
         fixed=tuple(sorted(compiled.items())),
     )

@@ -29,6 +29,7 @@ from jaxtyping import Array, Bool, Float, Int, Shaped, UInt32
 
 from entrena.network.dropout import drop_units, masks
 from entrena.network.multilayer import BIASES, Network, Params
+from entrena.preprocessing.augmentation import Augmentation, augmented, draw, noise_pool
 from entrena.registry import Choice, Value
 from entrena.training.batch_optimizers import GOES_ON, Standing
 from entrena.training.forms import COMPILER_OPTIONS, LOOP, ONE_FUNCTION
@@ -63,6 +64,7 @@ class Structure:
         compute_dtype: The type of the products in the forward and backward pass, where it is not the weights' own.
         form: `loop`, or `one_function` (see `forms`).
         dropout: Whether an update leaves out hidden units.
+        augmentation: How images are changed, or None: examples are seen as they are.
         prior_shift: Whether validation adds the setting of that name to the output layer's net inputs.
         fixed: Names and values of those settings of the optimizer that shape the program.
     """
@@ -76,6 +78,7 @@ class Structure:
     compute_dtype: str | None = None
     form: str = LOOP
     dropout: bool = False
+    augmentation: Augmentation | None = None
     prior_shift: bool = False
     fixed: tuple[tuple[str, Value], ...] = ()
 
@@ -87,13 +90,30 @@ class State(NamedTuple):
     opt_state: Any
 
 
+class Sight(NamedTuple):
+    """What makes inputs of images as they were read, after augmentation.
+
+    Attributes:
+        shift: What is taken off each pixel.
+        turn: What the pixels are multiplied with then, or None.
+    """
+
+    shift: Float[Array, " pixels"]
+    turn: Float[Array, "pixels inputs"] | None = None
+
+
 class Data(NamedTuple):
-    """The examples, once on the device; `validation_*` are cut into equal blocks, or have no blocks at all."""
+    """The examples, once on the device; `validation_*` are cut into equal blocks, or have no blocks at all.
+
+    With augmentation the training inputs are images as they were read, but for their scale, and `sight` makes inputs of
+    them.
+    """
 
     inputs: Float[Array, "rows inputs"]
     targets: Float[Array, "rows outputs"]
     validation_inputs: Float[Array, "blocks block_rows inputs"]
     validation_targets: Float[Array, "blocks block_rows outputs"]
+    sight: Sight | None = None
 
 
 class Block(NamedTuple):
@@ -103,7 +123,7 @@ class Block(NamedTuple):
         order: The rows of each update, −1 where a batch is short; None: every update sees all rows, as they lie.
         weights: The coefficient of each example in the loss of its update.
         controls: `learning_rate` of each update, `momentum` where the optimizer has one, and with dropout its two words
-            `dropout` [epochs, updates, 2].
+            `dropout` [epochs, updates, 2]; with augmentation `augmentation`, and `noise` where there is some.
         n_updates: How many of the updates are real, epoch by epoch.
         look: Whether the network is validated after each epoch.
     """
@@ -277,9 +297,16 @@ def _updates(
     n_updates: Int[Array, ""],
     settings: Settings,
 ) -> tuple[State, Float[Array, "updates batch"]]:
-    first = _gather(data, order) if order is not None and _fits_cache(data, order) else None
+    augmentation = structure.augmentation
+    gathers = order is not None and augmentation is None
+    first = _gather(data, order) if order is not None and gathers and _fits_cache(data, order) else None
 
     n_examples = weights.shape[1]
+    pool = drawn = None
+    if augmentation is not None:
+        drawn = jax.vmap(lambda words: draw(augmentation, n_examples, words))(controls["augmentation"])
+        if augmentation.noise:
+            pool = noise_pool(augmentation, n_examples, controls["noise"][0], data.inputs.dtype)
     whole = is_batch_only(Choice(structure.optimizer))
     if whole:
         n_updates = jnp.where(state.opt_state.standing.ended == GOES_ON, n_updates, 0)
@@ -287,7 +314,11 @@ def _updates(
 
     def body(i: Int[Array, ""], carry: tuple[State, Any]) -> tuple[State, Any]:
         state, losses = carry
-        if order is None:
+        if augmentation is not None:
+            rows = jnp.arange(n_examples, dtype=jnp.int32) if order is None else order[i]
+            images = augmented(augmentation, data.inputs, rows, jax.tree.map(lambda each: each[i], drawn), pool)
+            X, targets = seen(images, data.sight), jnp.take(data.targets, rows, axis=0, mode="clip")
+        elif order is None:
             X, targets = data.inputs, data.targets
         elif first is not None:
             X, targets = first[0][i], first[1][i]
@@ -314,6 +345,13 @@ def _updates(
         state, losses = jax.jit(loop)(state, losses)
         return state, set_xla_metadata(losses, xla_cpu_small_call="true", inlineable="false")
     return loop(state, losses)
+
+
+def seen(images: Float[Array, "batch pixels"], sight: Sight | None) -> Float[Array, "batch inputs"]:
+    """The network's inputs of images as they were read, but for their scale."""
+    assert sight is not None
+    inputs = images - sight.shift
+    return inputs if sight.turn is None else inputs @ sight.turn
 
 
 def _fits_cache(data: Data, order: Int[Array, "updates batch"]) -> bool:

@@ -26,8 +26,9 @@ from jax.errors import JaxRuntimeError
 from jax.experimental.xla_metadata import set_xla_metadata
 from jaxtyping import Array, Float, Int
 
-from entrena.network.dropout import masks, update_words
+from entrena.network.dropout import masks
 from entrena.network.multilayer import Network, Params
+from entrena.random_bits import update_words
 from entrena.training import rates
 from entrena.training.compilation import find_device, precision, use_compilation_cache
 from entrena.training.forms import COMPILER_OPTIONS, LOOP, ONE_FUNCTION

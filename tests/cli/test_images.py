@@ -1,0 +1,100 @@
+"""Pictures on the command line: from a folder to predictions, and tables of pixels."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from entrena.data import ReadOptions, read
+
+Entrena = Callable[..., Any]
+
+SEED = 5
+
+
+@pytest.fixture
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """30 bright pictures of `day` and 30 dark ones of `night`, 9 × 7."""
+    pillow = pytest.importorskip("PIL.Image", reason="needs Pillow (the extra `images`)")
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(SEED)
+    for name, least in (("day", 128), ("night", 0)):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(30):
+            array = rng.integers(least, least + 128, (9, 7)).astype(np.uint8)
+            pillow.fromarray(array).save(tmp_path / "photos" / name / f"{number:03}.png")
+    return tmp_path / "photos"
+
+
+def test_from_pictures_to_predictions(entrena: Entrena, photos: Path, tmp_path: Path) -> None:
+    from PIL import Image
+
+    said = entrena("train", "photos", "--set", "augment=shift,noise", "--set", "max_epochs=20")
+    assert said.code == 0, said.err
+    assert "photos: 9 × 7 pixels, grey" in said.out
+    assert "images of 9 × 7 pixels, grey" in said.out
+    assert "images of 9 × 7 pixels, grey" in entrena("show", "last").out
+    assert entrena("predict", "last", "photos", "-o", "out.csv").code == 0
+    table = pl.read_csv("out.csv")
+    assert table.columns == ["file", "prediction", "probability_day", "probability_night"]
+    assert table["file"][31] == str(Path("night") / "001.png")
+    assert table["prediction"].to_list() == ["day"] * 30 + ["night"] * 30
+    assert json.loads(entrena("evaluate", "last", "photos", "--json").out)["scores"]["accuracy"] == 1
+    (tmp_path / "new").mkdir()
+    Image.fromarray(np.full((50, 40, 3), 250, np.uint8)).save(tmp_path / "new" / "big.jpg")  # other size, colours
+    found = pl.read_csv(io.StringIO(entrena("predict", "last", "new").out))
+    assert (found["file"][0], found["prediction"][0]) == ("big.jpg", "day")
+    said = entrena("predict", "last", "out.csv")
+    assert said.code == 2
+    assert "the model needs 63 columns that are not there" in said.err
+
+
+def test_a_bad_picture_is_named_and_may_be_left_out(entrena: Entrena, photos: Path) -> None:
+    (photos / "day" / "000.png").write_bytes((photos / "day" / "001.png").read_bytes()[:60])
+    said = entrena("train", "photos", "--set", "max_epochs=2")
+    assert said.code == 1
+    assert "000.png cannot be read: " in said.err
+    assert "or say --skip-bad" in said.err
+    said = entrena("train", "photos", "--set", "max_epochs=2", "--skip-bad")
+    assert said.code == 0, said.err
+    assert "1 that cannot be read left out: day/000.png" in said.out.replace("\\", "/")
+
+
+def test_a_folder_for_a_model_of_a_table(entrena: Entrena, photos: Path) -> None:
+    assert entrena("train", "iris", "--set", "max_epochs=1", "-q").code == 0
+    said = entrena("predict", "last", "photos")
+    assert said.code == 2
+    assert "photos is a folder, and the model reads the columns of a table: name a file" in said.err
+    said = entrena("train", "photos", "--stream")
+    assert said.code == 2
+    assert "--stream learns the rows of a table as they come, and pictures are read before" in said.err
+    said = entrena("train", "photos", "--target", "kind")
+    assert "the target of a folder of pictures is 'class'" in said.err
+
+
+def test_a_table_of_pixels(entrena: Entrena, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    X = np.random.default_rng(SEED).integers(0, 255, (40, 12))
+    table = {f"p{k}": X[:, k] for k in range(12)} | {"label": np.where(np.arange(40) % 2, "a", "b")}
+    pl.DataFrame(table).write_csv("pixels.csv")
+    examples = read("pixels.csv", target="label", options=ReadOptions(image="3x4"))
+    assert examples.inputs.image == (3, 4, 1)
+    assert np.array_equal(examples.inputs.matrix, X)
+    assert read("pixels.csv", target="label", options=ReadOptions(image="2x2x3")).inputs.image == (2, 2, 3)
+    pixels = ("train", "pixels.csv", "--target", "label", "--set", "max_epochs=2")
+    assert entrena(*pixels, "--image", "3x4", "--set", "augment.flip=both", "-q").code == 0
+    assert entrena("predict", "last", "pixels.csv").code == 0
+    said = entrena(*pixels, "--image", "5x5")
+    assert said.code == 2
+    assert "12 input columns are no image of 5 × 5, which has 25 pixels" in said.err
+    said = entrena(*pixels, "--set", "augment=flip")
+    assert "say that they are pixels (--image 28x28; in Python hand in" in said.err
+    said = entrena("train", "digits", "--image", "8x8", "--set", "augment=shift", "--set", "max_epochs=2", "--json")
+    assert json.loads(said.out)["recipe"]["inputs"]["augment"] == {"shift": 0.1}
