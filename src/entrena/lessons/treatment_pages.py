@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,8 +53,8 @@ class Bowl:
     """A linear unit with two weights, before and after the treatment.
 
     Attributes:
-        raw: [examples][2] inputs.
-        treated: [examples][2] inputs.
+        raw: [examples, 2] inputs.
+        treated: [examples, 2] inputs.
         targets: [examples].
         said: What has to be known of them.
     """
@@ -263,7 +264,7 @@ def meaning(treatment: Treatment, results: Results) -> list[str]:
     longest = max(linear, key=lambda each: float(np.median(each[RAW]["condition"])))
     before, after = (_condition(longest[side]["condition"]) for side in (RAW, TREATED))
     bound = middle(longest[RAW]["bound"])
-    limit = "" if bound is None else f", of which theory allows up to {number(bound)} passes in the worst case"
+    limit = "" if bound is None else f", of which theory allows up to {ceil(bound):,} passes in the worst case"
     parts.append(f"The longest ravine is that of {longest['name']}: κ = {before}{limit}; treated, κ = {after}.")
     by_descent = [each for each in networks if each["method"] == DESCENT]
     if by_descent:
