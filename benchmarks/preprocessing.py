@@ -54,12 +54,12 @@ def section(found: dict[str, dict[str, list[dict[str, float]]]]) -> str:
     """The table."""
     rows = []
     for step, peer in STEPS.items():
-        for part in ("fit", "transform"):
-            own, other = ([r[part] for r in found[step][learner]] for learner in (OWN, PEER))
+        for name, parts in (("fit", ["fit"]), ("transform", ["transform"]), ("both", ["fit", "transform"])):
+            own, other = ([sum(r[part] for part in parts) for r in found[step][learner]] for learner in (OWN, PEER))
             ratio = median_interval(paired_ratios(own, other))
             seconds = [number(median_interval(values).median) for values in (own, other)]
             met = "yes" if ratio.high <= SLOWER else "**no**"
-            rows.append([f"{step}: {part}", *seconds, peer, ratio, met, "", ""])
+            rows.append([f"{step}: {name}", *seconds, peer, ratio, met, "", ""])
         own, other = (median_interval([r["arrays"] for r in found[step][learner]]) for learner in (OWN, PEER))
         rows.append([f"{step}: memory", "", "", peer, "", "yes" if own.high <= ARRAYS else "**no**", own, other])
     header = ["step", "entrena, s", "scikit-learn, s", "against", f"entrena's / its time [95 %], at most {SLOWER:g}",
