@@ -71,13 +71,13 @@ def section(times: dict[str, dict[str, list[float]]]) -> str:
     return report.table(header, rows)
 
 
-METHOD = """The `mnist` workload: 784-256-128-10, batches of 128 images of 28×28, sgd with momentum; time of an update
-from the second epoch on. `shift+flip`: up to a tenth and mirrored, by whole pixels; `rotation` by up to 15°;
-`affine`: mirrored, shifted, turned and scaled by up to a tenth, in one resampling; `noise` of deviation 0.1; `all` of
-these. Keras 3 on JAX with RandomFlip, RandomTranslation, RandomRotation, RandomZoom (nearest pixel beyond the border,
-bilinear) and GaussianNoise as layers of the model, 32 steps a call and an epoch; each of them resamples for itself. Learners run
-alternately, each measurement in a process of its own; medians of paired ratios with the order-statistic interval. A
-bound is met where the interval's upper end is within it."""
+METHOD = """The `mnist` workload: 784-256-128-10, batches of 128 images of 28×28, sgd with momentum; time of an
+update from the second epoch on. `shift+flip`: up to a tenth and mirrored, by whole pixels; `rotation` by up to 15°;
+`affine`: mirrored, shifted, turned and scaled by up to a tenth, in one resampling; `noise` of deviation 0.1; `all`
+of these. Keras 3 on JAX with RandomFlip, RandomTranslation, RandomRotation, RandomZoom (nearest pixel beyond the
+border, bilinear) and GaussianNoise as layers of the model, 32 steps a call and an epoch; each of them resamples for
+itself. Learners run alternately, each measurement in a process of its own; medians of paired ratios with the order-
+statistic interval. A bound is met where the interval's upper end is within it."""
 
 
 def main() -> None:
