@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from entrena.network.dropout import drop_units, masks, update_words
+from entrena.network.dropout import drop_units, masks
+from entrena.random_bits import update_words
 
 WIDTHS, N_EXAMPLES, N_UPDATES = (48, 48, 24), 32, 300
 MOST = 4  # standard errors
