@@ -304,7 +304,9 @@ def _updates(
     n_examples = weights.shape[1]
     pool = drawn = None
     if augmentation is not None:
-        drawn = jax.vmap(lambda words: draw(augmentation, n_examples, words))(controls["augmentation"])
+        drawn = jax.lax.optimization_barrier(
+            jax.vmap(lambda words: draw(augmentation, n_examples, words))(controls["augmentation"])
+        )
         if augmentation.noise:
             pool = noise_pool(augmentation, n_examples, controls["noise"][0], data.inputs.dtype)
     whole = is_batch_only(Choice(structure.optimizer))
