@@ -316,3 +316,16 @@ def test_a_stream_is_not_augmented() -> None:
 def test_a_shift_between_pixels_may_be_small() -> None:
     assert too_little(Augmentation((6, 6, 1), (("shift", 0.01), ("rotation", 5.0)))) is None
     assert set(AUGMENTATIONS) == {"flip", "shift", "rotation", "scaling", "noise"}
+
+
+def test_side_by_side_is_as_alone() -> None:
+    from entrena import population
+
+    rng = np.random.default_rng(SEED)
+    data = rng.normal(size=(60, 6, 6)), rng.integers(0, 2, 60)
+    augment = {"shift": 0.2, "rotation": 10.0, "noise": 0.2}
+    recipes = [Recipe(augment=augment, max_epochs=2, hidden=(4,), random_state=seed) for seed in range(3)]
+    together = population.train(recipes, data, test_fraction=0, save=False)
+    alone = entrena.train(recipes[2], data, test_fraction=0, save=False)
+    for one, other in zip(together.runs[2].model.params, alone.model.params, strict=True):
+        assert all(np.allclose(one[name], other[name], atol=1e-6) for name in one)
