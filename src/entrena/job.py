@@ -28,8 +28,10 @@ from entrena.data import (
     with_training,
 )
 from entrena.data.files import STANDARD_INPUT, options_for
-from entrena.data.sources import target_names
-from entrena.data.table import joined_tables
+from entrena.data.image_sources import are_pictures
+from entrena.data.images import check_pixels, words_for
+from entrena.data.sources import listed, target_names
+from entrena.data.table import Table, joined_tables
 from entrena.errors import DataError, RunError, UsageError, did_you_mean
 from entrena.fitting import Parts, rows_that_count, split_validation
 from entrena.model import Model, choose_metrics
@@ -193,13 +195,16 @@ def read_examples(data: Any, job: Job, start: Model | None = None) -> Examples:
     """The job's data; a model to start from says which columns are texts."""
     target = job.target if job.target is None or len(job.target) > 1 else job.target[0]
     as_text = {column for column, role in job.roles.items() if role == "category"}
+    options = job.read_options
     if start is not None:
         as_text |= start.schema.text_columns
+        if start.schema.image is not None and options.image is None and are_pictures(data):
+            options = replace(options, image="x".join(map(str, start.schema.image)))
     return read(
         data,
         target=target,
         rows=job.row_columns,
-        options=job.read_options,
+        options=options,
         text_columns=frozenset(as_text),
         like=None if start is None else start.schema.found,
     )
@@ -269,6 +274,10 @@ def typed(schema: Schema, job: Job, examples: Examples, training: Examples, n_ro
         n_rows: How many the source has.
     """
     said = {name: role for name, role in job.roles.items() if role not in ("weight", "group", "time")}
+    if examples.inputs.image is not None and not set(said) <= set(examples.columns):
+        raise UsageError(
+            f"{examples.source}: the inputs are images, which have no columns to give roles: leave --role out"
+        )
     given = check_roles(said, examples.columns, examples.source)
     roles = infer_roles(training.inputs, given, n_rows)
     schema = replace(with_training(schema, roles, training), found=found_in(examples.inputs, job.read_options))
@@ -353,18 +362,32 @@ def _for_model(examples: Examples, schema: Schema) -> Examples:
     Raises:
         RunError: The data have other columns or other targets than the model.
     """
+    _check_images(examples.inputs, schema)
     known = {role.name for role in schema.roles}
     missing = [column for column in schema.columns if column not in examples.columns]
     extra = [column for column in examples.columns if column not in known]
     if missing or extra:
-        said = [f"lack {', '.join(missing)}"] if missing else []
-        said += [f"have {', '.join(extra)} more"] if extra else []
+        said = [f"lack {listed(missing)}"] if missing else []
+        said += [f"have {listed(extra)} more"] if extra else []
         raise RunError(f"{examples.source}: not the model's columns: the data {' and '.join(said)}")
     if len(examples.target_names) != len(schema.target_names):
         raise RunError(f"{examples.source}: the model is for {schema.task} of {', '.join(schema.target_names)}")
     if schema.classes is None:
         infer_schema(examples, "regression")  # refuses what is no number
     return examples.pick(schema.columns)
+
+
+def _check_images(inputs: Table, schema: Schema) -> None:
+    """Raises a UsageError where one of data and model has images, and the other none, or those of another size."""
+    source, image = inputs.place.source, schema.image
+    if inputs.image is not None and image is None:
+        raise UsageError(f"{source} holds images, and the model to start from reads the columns of a table")
+    if inputs.image is not None and image is not None and inputs.image != image:
+        raise UsageError(
+            f"{source}: images of {words_for(inputs.image)}; the model to start from was trained on "
+            f"{words_for(image)}: say --image {'x'.join(map(str, image))}, or leave it out"
+        )
+    check_pixels(inputs, image, schema.columns)
 
 
 def absolute(data: str | Path) -> str:

@@ -51,9 +51,65 @@ def test_from_pictures_to_predictions(entrena: Entrena, photos: Path, tmp_path: 
     Image.fromarray(np.full((50, 40, 3), 250, np.uint8)).save(tmp_path / "new" / "big.jpg")  # other size, colours
     found = pl.read_csv(io.StringIO(entrena("predict", "last", "new").out))
     assert (found["file"][0], found["prediction"][0]) == ("big.jpg", "day")
-    said = entrena("predict", "last", "out.csv")
+    Image.fromarray(np.full((50, 40), 5, np.uint8)).save(tmp_path / "one.tiff")
+    found = pl.read_csv(io.StringIO(entrena("predict", "last", "one.tiff").out))
+    assert (found["file"].to_list(), found["prediction"].to_list()) == (["one.tiff"], ["night"])
+
+
+def test_a_table_for_a_model_of_pictures(entrena: Entrena, photos: Path) -> None:
+    assert entrena("train", "photos", "--set", "max_epochs=1", "-q").code == 0
+    pl.DataFrame({"a": [1, 2], "class": ["day", "night"]}).write_csv("table.csv")
+    wrong = "table.csv: the model was trained on images of 9 × 7 pixels, grey, and the table has no such columns: name"
+    for words in (("predict", "last", "table.csv"), ("evaluate", "last", "table.csv")):
+        said = entrena(*words)
+        assert (said.code, wrong in said.err) == (2, True), said.err
+    said = entrena("train", "photos", "--test", "table.csv", "-q")
+    assert (said.code, wrong in said.err) == (2, True), said.err
+    said = entrena("train", "table.csv", "--target", "class", "--from", "last")
+    assert (said.code, wrong in said.err) == (2, True), said.err
+    pl.DataFrame({f"x{k}": [1.0, 2.0] for k in range(60)}).write_csv("some.csv")
+    said = entrena("predict", "last", "some.csv")
+    assert "and the table has 3 of the 63 columns of pixels not" in said.err
+
+
+def test_pictures_of_another_size_than_the_models(entrena: Entrena, photos: Path) -> None:
+    assert entrena("train", "photos", "--image", "4x4", "--set", "max_epochs=1", "-q").code == 0
+    said = entrena("train", "photos", "--from", "last", "--image", "6x6")
     assert said.code == 2
-    assert "the model needs 63 columns that are not there" in said.err
+    assert (
+        "photos: images of 6 × 6 pixels, grey; the model to start from was trained on 4 × 4 pixels, grey: "
+        "say --image 4x4x1, or leave it out" in said.err
+    )
+    said = entrena("train", "photos", "--from", "last", "--set", "max_epochs=1", "--json")
+    assert said.code == 0, said.err
+    assert "4 × 4 pixels, grey" in said.json["data"]["read"]
+    assert entrena("train", "iris", "--set", "max_epochs=1", "-q").code == 0
+    said = entrena("train", "photos", "--from", "last")
+    assert said.code == 2
+    assert "photos holds images, and the model to start from reads the columns of a table" in said.err
+
+
+def test_what_pictures_have_not(entrena: Entrena, photos: Path) -> None:
+    said = entrena("train", "photos", "--image", "8x8x2")
+    assert said.code == 2
+    assert "image: 8x8x2 is not allowed: pictures are read grey or in colours, with 1 or 3 channels: 8x8x1" in said.err
+    said = entrena("train", "photos", "--role", "class=number")
+    assert said.code == 2
+    assert "photos: the inputs are images, which have no columns to give roles: leave --role out" in said.err
+    said = entrena("train", photos / "day" / "000.png")
+    assert said.code == 2
+    assert "000.png is one picture: name a folder with a folder of pictures for each class" in said.err
+
+
+def test_folders_without_pictures_to_predict(entrena: Entrena, photos: Path, tmp_path: Path) -> None:
+    assert entrena("train", "photos", "--set", "max_epochs=1", "-q").code == 0
+    (photos / "nothing").mkdir()
+    assert len(entrena("predict", "last", "photos").out.splitlines()) == 61
+    (tmp_path / "empty" / "inside").mkdir(parents=True)
+    for folder in ("empty", Path("empty") / "inside"):
+        said = entrena("predict", "last", folder)
+        assert said.code == 2
+        assert "holds nothing (PNG, JPEG, WebP, TIFF, …): name a folder with pictures, or folders of them" in said.err
 
 
 def test_a_bad_picture_is_named_and_may_be_left_out(entrena: Entrena, photos: Path) -> None:
@@ -72,6 +128,8 @@ def test_a_folder_for_a_model_of_a_table(entrena: Entrena, photos: Path) -> None
     said = entrena("predict", "last", "photos")
     assert said.code == 2
     assert "photos is a folder, and the model reads the columns of a table: name a file" in said.err
+    said = entrena("predict", "last", photos / "day" / "001.png")
+    assert "001.png is a picture, and the model reads the columns of a table: name a file" in said.err
     said = entrena("train", "photos", "--stream")
     assert said.code == 2
     assert "--stream learns the rows of a table as they come, and pictures are read before" in said.err

@@ -76,3 +76,14 @@ def test_what_was_typed_is_wrong(words: list[object], said: str, entrena: Entren
 def test_a_value_that_is_not_allowed(entrena: Entrena, moons_run: Path) -> None:
     told = entrena("surface", moons_run, "--directions", "randm")
     assert told == (2, "", "Error: directions: unknown name 'randm': did you mean 'random'?\n")
+
+
+def test_a_folder_with_the_name_of_a_run_hides_no_run(entrena: Entrena, tmp_path: Path) -> None:
+    assert entrena("train", "iris", "--set", "max_epochs=1", "-q", "--name", "first").code == 0
+    (tmp_path / "first").mkdir()
+    assert entrena("show", "first").code == 0
+    assert entrena("surface", "first", "--grid", "5", "-q").code == 0
+    (tmp_path / "second").mkdir()
+    said = entrena("show", "second")
+    assert said.code == 1
+    assert "second is not a run directory" in said.err

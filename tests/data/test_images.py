@@ -172,6 +172,8 @@ def test_arrays_of_images() -> None:
             "images have different sizes: row 1 is 4 × 4, row 2 is 4 × 5: resize them",
         ),
         (np.zeros((2, 3, 28, 28)), "have shape (2, 3, 28, 28); channels come last: np.moveaxis(X, 1, -1)"),
+        (np.zeros((2, 3, 8, 10)), "have shape (2, 3, 8, 10); channels come last: np.moveaxis(X, 1, -1)"),
+        (np.zeros((2, 1, 8, 8)), "have shape (2, 1, 8, 8); channels come last: np.moveaxis(X, 1, -1)"),
         (np.full((2, 4, 4), np.nan), "pixel 'x0' of row 1 is missing: fill it in, or leave it out"),
         (np.full((2, 4, 4), np.inf), "holds inf; numbers must be finite"),
         (np.zeros((0, 4, 4)), "there are no images"),

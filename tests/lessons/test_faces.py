@@ -243,3 +243,22 @@ def test_olivetti_is_as_numpy_has_it():
     held = np.cumsum(squares) / squares.sum()
     assert share_of(own, 50) == pytest.approx(held[49], abs=1e-9)
     assert needed_for(own, 0.9) == np.flatnonzero(held >= 0.9)[0] + 1 == 66  # as TECHNIQUES has it
+
+
+@pytest.mark.parametrize("people", [1, 2, 3, 4, 5])
+def test_few_people(people, tmp_path):
+    pillow = pytest.importorskip("PIL.Image", reason="needs Pillow (the extra `images`)")
+    rng = np.random.default_rng(people)
+    for person in range(people):
+        (tmp_path / str(person)).mkdir()
+        for number in range(12):
+            pillow.fromarray(rng.integers(0, 256, (64, 64)).astype(np.uint8)).save(
+                tmp_path / str(person) / f"{number}.png"
+            )
+    results = experiment({**TINY, "pictures": str(tmp_path), "parts": 10}, 0, Trials("faces"))
+    parts = people if people > 1 else 10
+    assert results["parts"] == parts
+    assert results["groups"] == people
+    for name in ("seen", "unseen"):  # at most half of the parts are shown: the others are left to find components from
+        assert len(results["shown"][name]["pictures"]) == min(4, parts // 2)
+    assert_told(LESSON, results, 4)

@@ -272,11 +272,14 @@ def test_amounts_can_be_set_one_by_one() -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("zoom", "inputs.augment: 'zoom': 'zoom' is called 'scaling' here"),
+        ("zoom", "inputs.augment: 'zoom' is called 'scaling' here"),
+        ({"flip": None}, "inputs.augment: flip: None"),
+        ({"flip": False}, "inputs.augment: nothing is named: name at least one of flip, shift"),
+        ("shift,shift", "inputs.augment: 'shift' is named twice"),
         ("RandomRotation", "'RandomRotation' is called 'rotation' here"),
         ({"shift": 0.9}, "shift: 0.9 is not allowed: a number above 0 and at most 0.5"),
         ({"flip": "diagonal"}, "flip: 'diagonal' is not allowed: one of horizontal, vertical, both"),
-        ({}, "the table is empty: name at least one of flip, shift, rotation, scaling, noise"),
+        ({}, "nothing is named: name at least one of flip, shift, rotation, scaling, noise"),
         (3, "3 is not allowed: names of flip, shift, rotation, scaling, noise, or a table name = amount"),
     ],
 )

@@ -23,10 +23,10 @@ def find_run(typed: str, runs_dir: str, *, unfinished: bool = False, kind: str |
         UsageError: There is no such run.
         RunError: It is no run's folder.
     """
-    from entrena.storage import RunDirectory, list_runs
+    from entrena.storage import RunDirectory, list_runs, looks_like_run
 
     path, inside = Path(typed), Path(runs_dir) / typed
-    if path.exists():
+    if looks_like_run(path):
         return RunDirectory.open(path).path
     runs = list_runs(runs_dir)
     if typed == LAST:
@@ -41,6 +41,8 @@ def find_run(typed: str, runs_dir: str, *, unfinished: bool = False, kind: str |
     named = [run for run in runs if run.name.split("-", 2)[2:] in ([typed], [f"{run.kind}-{typed}"])]  # newest first
     if named:
         return named[0].path
+    if path.exists():
+        return RunDirectory.open(path).path  # says what it lacks
     hint = did_you_mean(path.name, [run.name for run in runs], limit=3) if runs else f"there are no runs in {runs_dir}"
     raise UsageError(f"there is no run '{typed}': {hint}")
 

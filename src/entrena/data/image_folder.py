@@ -59,14 +59,27 @@ def is_folder(source: object) -> bool:
         return False
 
 
-def find_pictures(folder: str | Path) -> Found:
-    """The pictures of a folder, and their classes.
+def is_picture(source: object) -> bool:
+    """Whether a source is one file that has the name of a picture."""
+    if not isinstance(source, str | Path) or not str(source).lower().endswith(SUFFIXES):
+        return False
+    return Path(source).expanduser().is_file()
+
+
+def find_pictures(folder: str | Path, *, for_training: bool = True) -> Found:
+    """The pictures of a folder, and their classes; or one picture.
+
+    Args:
+        folder: Its path, or that of one picture.
+        for_training: Whether each folder in it has to hold a picture of its class.
 
     Raises:
         UsageError: There is none, or the folders in it are parts of a data set.
         DataError: The folder of a class is empty.
     """
     path = Path(folder).expanduser()
+    if path.is_file():
+        return Found(path.parent, (path,), None, 0)
     entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
     folders = [entry for entry in entries if entry.is_dir()]
     here = [entry for entry in entries if entry.is_file()]
@@ -75,14 +88,13 @@ def find_pictures(folder: str | Path) -> Found:
         _refuse_parts(folder, folders)
     if not folders:
         if not pictures:
-            what = f"{len(here)} files and no picture" if here else "nothing"
-            raise UsageError(f"{folder} holds {what} ({KINDS}): name a folder with a folder of pictures for each class")
+            _refuse_empty(folder, len(here), for_training=for_training)
         return Found(path, tuple(pictures), None, len(here) - len(pictures))
     files, classes, n_others = [], [], len(here)
     for each in folders:
         inside = sorted(entry for entry in each.rglob("*") if entry.is_file() and not entry.name.startswith("."))
         own = [entry for entry in inside if entry.suffix.lower() in SUFFIXES]
-        if not own:
+        if not own and for_training:
             said = f"its {len(inside)} files are no pictures" if inside else "it is empty"
             raise DataError(
                 f"{each}: there is no picture of the class '{each.name}' ({KINDS}): {said}; fill or remove it"
@@ -90,7 +102,15 @@ def find_pictures(folder: str | Path) -> Found:
         files += own
         classes += [each.name] * len(own)
         n_others += len(inside) - len(own)
+    if not files:
+        _refuse_empty(folder, n_others, for_training=for_training)
     return Found(path, tuple(files), tuple(classes), n_others)
+
+
+def _refuse_empty(folder: str | Path, n_others: int, *, for_training: bool) -> None:
+    what = f"{n_others} file{'s' if n_others > 1 else ''} and no picture" if n_others else "nothing"
+    wanted = "a folder of pictures for each class" if for_training else "pictures, or folders of them"
+    raise UsageError(f"{folder} holds {what} ({KINDS}): name a folder with {wanted}")
 
 
 def _refuse_parts(folder: str | Path, folders: Sequence[Path]) -> None:
@@ -113,7 +133,7 @@ def read_folder(
     """The pictures of a folder as examples; the target `class` is the name of the folder that a picture lies in.
 
     Args:
-        folder: Its path.
+        folder: Its path; without `targets` that of one picture will do.
         image: Height and width to which pictures are resized, and channels, 1 (grey) or 3 (colour). None: the size that
             all have, where they have one up to 64 × 64, else 32 × 32; grey where all are grey.
         skip_bad: Whether a picture that cannot be read is left out, and told.
@@ -125,7 +145,7 @@ def read_folder(
         DataError: A picture cannot be read, or the folder of a class is empty.
     """
     check_pillow()
-    found = find_pictures(folder)
+    found = find_pictures(folder, for_training=targets)
     if targets and found.classes is None:
         raise UsageError(f"{folder}: its pictures lie in no folders: make a folder for each class, named as the class")
     if choose is not None:

@@ -9,7 +9,7 @@ from entrena.data.dialect import ReadOptions
 from entrena.data.examples import Examples
 from entrena.data.frames import frame_table
 from entrena.data.image_column import image_column, read_image_column
-from entrena.data.image_folder import TARGET, is_folder, read_folder
+from entrena.data.image_folder import TARGET, is_folder, is_picture, read_folder
 from entrena.data.images import parse_image
 from entrena.data.schema import Schema
 from entrena.data.targets import read_targets
@@ -17,20 +17,22 @@ from entrena.errors import UsageError, did_you_mean
 
 
 def are_pictures(source: object, schema: Schema | None = None) -> bool:
-    """Whether a source is a folder, or a Parquet file with a column of pictures.
+    """Whether a source is a folder, a picture, or a Parquet file with a column of pictures.
 
     Args:
         source: As for `read`.
-        schema: Of a model that is to read it, or None. A model of a table reads columns: it refuses folders, and knows
-            no column of pictures.
+        schema: Of a model that is to read it, or None. A model of a table reads columns: it refuses folders and
+            pictures, and knows no column of pictures.
 
     Raises:
-        UsageError: The source is a folder, and the model reads the columns of a table.
+        UsageError: The source is a folder or a picture, and the model reads the columns of a table.
     """
+    in_files = is_folder(source) or is_picture(source)
     if schema is None or schema.image is not None:
-        return is_folder(source) or bool(image_column(source))
-    if is_folder(source):
-        raise UsageError(f"{source} is a folder, and the model reads the columns of a table: name a file")
+        return in_files or bool(image_column(source))
+    if in_files:
+        kind = "folder" if is_folder(source) else "picture"
+        raise UsageError(f"{source} is a {kind}, and the model reads the columns of a table: name a file of one")
     return False
 
 
@@ -47,6 +49,8 @@ def training_pictures(source: str | Path, names: tuple[str, ...] | None, options
         DataError: A picture cannot be read.
     """
     image = None if options.image is None else parse_image(options.image)
+    if is_picture(source):
+        raise UsageError(f"{source} is one picture: name a folder with a folder of pictures for each class")
     if is_folder(source):
         if names not in (None, (TARGET,)):
             raise UsageError(
@@ -74,7 +78,7 @@ def model_pictures(source: str | Path, schema: Schema, options: ReadOptions, *, 
         DataError: A picture cannot be read.
     """
     wanted = schema.target_names
-    if is_folder(source):
+    if is_folder(source) or is_picture(source):
         found = read_folder(source, schema.image, skip_bad=options.skip_bad, targets=False)
         with_targets = targets and found.targets is not None and wanted == found.target_names
         return found if with_targets else replace(found, targets=None, target_names=())

@@ -17,6 +17,7 @@ from entrena.errors import DataError, UsageError
 Image = tuple[int, int, int]  # height, width, channels
 
 MOST_CHANNELS = 16
+USUAL_CHANNELS = (1, 3, 4)  # grey, colours, and colours with how opaque they are
 MOST_PIXELS = 2**20  # numbers of an image, each of which is an input of the network
 
 
@@ -134,8 +135,9 @@ def images_of(values: Any, place: Place) -> Table:
     if array.dtype.kind not in NUMERIC_KINDS:
         place.refuse(f"images are arrays of numbers; these hold {array.dtype}")
     shape = array.shape if array.ndim == 4 else (*array.shape, 1)
-    if shape[-1] > MOST_CHANNELS:
-        hint = "; channels come last: np.moveaxis(X, 1, -1)" if shape[1] <= 4 else ""
+    channels_first = shape[1] in USUAL_CHANNELS and shape[-1] > max(USUAL_CHANNELS)
+    if channels_first or shape[-1] > MOST_CHANNELS:
+        hint = "; channels come last: np.moveaxis(X, 1, -1)" if channels_first else ""
         place.refuse(
             f"images are [n, height, width] or [n, height, width, channels]; these have shape {array.shape}{hint}"
         )
@@ -161,3 +163,24 @@ def check_same(table: Table, image: Image | None) -> None:
             f"{table.place.source}: images of {words_for(table.image)}; the model was trained on {words_for(image)}: "
             "resize them"
         )
+
+
+def check_pixels(table: Table, image: Image | None, names: Sequence[str]) -> None:
+    """Raises a UsageError where a table lacks the pixels that a model of images reads.
+
+    Args:
+        table: What the model is given.
+        image: The size that it was trained on, or None.
+        names: The columns that it reads.
+    """
+    there = set(table.names)
+    lacking = 0 if image is None else sum(name not in there for name in names)
+    if image is None or not lacking:
+        return
+    if table.image is not None:
+        check_same(table, image)
+    lacks = "no such columns" if lacking == len(names) else f"{lacking:,} of the {len(names):,} columns of pixels not"
+    raise UsageError(
+        f"{table.place.source}: the model was trained on images of {words_for(image)}, and the table has {lacks}: "
+        "name a picture or a folder of pictures, or a table of pixels"
+    )

@@ -32,7 +32,16 @@ def usual_shape(
         sizes: Height, width and channels of each, None where it cannot be read.
         image: What the user said; None: the size that all have, where they have one up to 64 × 64, else 32 × 32; grey
             where all are grey.
+
+    Raises:
+        UsageError: Other channels are asked for than pictures are read with.
     """
+    if image is not None and image[2] not in (None, 1, 3):
+        size = f"{image[0]}x{image[1]}"
+        raise UsageError(
+            f"image: {size}x{image[2]} is not allowed: pictures are read grey or in colours, with 1 or 3 channels: "
+            f"{size}x1, {size}x3, or {size} alone"
+        )
     known = [size for size in sizes if size is not None]
     channels = max((size[2] for size in known), default=3)
     if image is not None:

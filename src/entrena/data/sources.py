@@ -19,7 +19,7 @@ from entrena.data.examples import Examples
 from entrena.data.files import STANDARD_INPUT, find_file, read_file
 from entrena.data.frames import frame_table, is_frame
 from entrena.data.image_sources import are_pictures, model_pictures, training_pictures
-from entrena.data.images import as_image, check_same, images_of, is_array_of_images, parse_image
+from entrena.data.images import as_image, check_pixels, check_same, images_of, is_array_of_images, parse_image
 from entrena.data.schema import Label, Schema, class_numbers
 from entrena.data.sparse import is_sparse
 from entrena.data.table import Column, Table, as_numbers, as_texts
@@ -127,12 +127,12 @@ def training_examples(table: Table, names: tuple[str, ...] | None, rows: RowColu
     if names is None:
         raise UsageError(
             f"{where}: which column is to be predicted? say --target NAME (in Python target=NAME); "
-            f"there are {_listed(table.names)}"
+            f"there are {listed(table.names)}"
         )
     check_targets(table, names)
     columns = tuple(name for name in table.names if name not in names)
     if not columns:
-        raise DataError(f"{where}: no input column is left beside the target {_listed(names)}")
+        raise DataError(f"{where}: no input column is left beside the target {listed(names)}")
     return with_rows(_examples(table, columns, names, where), rows)
 
 
@@ -176,6 +176,7 @@ def read_inputs(
         return Examples(examples.inputs, values, wanted, examples.source)
     if isinstance(source, str | Path | Table) or is_frame(source):
         table, where = _table(source, options, schema.text_columns, schema.found, known_targets(schema))
+        check_pixels(table, schema.image, names)
         check_needed(names, table.names, where)
         if not targets or not all(name in table.names for name in wanted):
             return Examples(table.pick(names), None, (), where)
@@ -303,7 +304,7 @@ def _examples(
     if present.all():
         return examples
     if not present.any():
-        raise DataError(f"{where}: target {_listed(names)} is missing in every row")
+        raise DataError(f"{where}: target {listed(names)} is missing in every row")
     left = examples.take(present)
     return Examples(left.inputs, left.targets, names, where, n_without_target=int((~present).sum()))
 
@@ -436,7 +437,7 @@ def embedded_examples(name: str, target: tuple[str, ...] | None) -> Examples:
     examples = EMBEDDED[name].load()
     if target is not None and target != examples.target_names:
         raise UsageError(
-            f"{name}: its target is '{examples.target_names[0]}', not {_listed(target)}; leave --target out"
+            f"{name}: its target is '{examples.target_names[0]}', not {listed(target)}; leave --target out"
         )
     return examples
 
@@ -460,16 +461,17 @@ def check_needed(needed: Sequence[str], there: Sequence[str], where: str) -> Non
         raise UsageError(f"{where}: the model needs a column '{shortened(lacking[0])}'; {_meant(lacking[0], there)}")
     if lacking:
         raise UsageError(
-            f"{where}: the model needs {len(lacking)} columns that are not there: {_listed(lacking)}; "
-            f"there are {_listed(there)}"
+            f"{where}: the model needs {len(lacking)} columns that are not there: {listed(lacking)}; "
+            f"there are {listed(there)}"
         )
 
 
 def _meant(name: str, names: Sequence[str]) -> str:
-    return did_you_mean(name, names) if nearest(name, names) else f"there are {_listed(names)}"
+    return did_you_mean(name, names) if nearest(name, names) else f"there are {listed(names)}"
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Names in a message: the first of very many, and how many more there are."""
     more = len(names) - MOST_NAMES
     return ", ".join(map(shortened, names[:MOST_NAMES])) + (f" and {more} more" if more > 0 else "")
 

@@ -108,9 +108,9 @@ def _digits(most: int, chance: np.random.Generator) -> Pictures:
 
 
 def _parts(pictures: Pictures, most: int, chance: np.random.Generator) -> np.ndarray:
-    """[n] a part for each picture; all pictures of a person are in one, where it is known who they show."""
-    n = len(pictures.values)
-    owners = np.arange(n) if pictures.groups is None else pictures.groups
+    """[n] a part for each picture; all pictures of a person are in one, where it is known of two people or more."""
+    n, groups = len(pictures.values), pictures.groups
+    owners = np.arange(n) if groups is None or groups.max() == 0 else groups
     n_owners = int(owners.max()) + 1
     of_owner = chance.permutation(n_owners) % min(most, n_owners)
     return np.asarray(of_owner[owners])
@@ -226,7 +226,7 @@ def _shown(values: np.ndarray, parts: np.ndarray, chance: np.random.Generator) -
     rows = values.reshape(len(values), -1)
     shape = values.shape[1:]
     chosen = np.array([chance.choice(np.flatnonzero(parts == part)) for part in chance.permutation(parts.max() + 1)])
-    chosen = chosen[:PICTURES_SHOWN]
+    chosen = chosen[: min(PICTURES_SHOWN, len(chosen) // 2)]  # other parts stay to find components from
     found = {"seen": components_of(rows), "unseen": components_of(rows[~np.isin(parts, parts[chosen])])}
     told: dict[str, Any] = {}
     for name, own in found.items():
@@ -297,7 +297,7 @@ def judge(results: Results) -> Verdict:
 def tables(results: Results) -> list[Table]:
     """What components hold, prepared and counted in several ways, and of unseen pictures."""
     height, width = results["shape"]
-    people = f" of {results['groups']} people or kinds" if results["groups"] else ""
+    people = f" of {results['groups']} people or kinds" if (results["groups"] or 0) > 1 else ""
     rows = [
         [each["name"], span_of(each["share"]), f"{each['needed']:,}", f"{each['components']:,}"]
         for each in results["judged"]
@@ -322,6 +322,8 @@ def tables(results: Results) -> list[Table]:
                 "the last rows do not divide by the whole variance, or do not take the mean away.",
             )
         )
+    if not results["unseen"]:
+        return found
     seen = dict(enumerate(results["judged"][0]["held"], 1))
     errors = dict(zip(results["shown"]["seen"]["numbers"], results["shown"]["seen"]["errors"], strict=True))
     found.append(

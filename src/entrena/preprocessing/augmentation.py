@@ -152,6 +152,8 @@ AUGMENTATIONS = Registry(
 def amounts_of(value: object) -> dict[str, Value] | None:
     """What a user writes for `augment` as a table of names and amounts, in the order of the catalogue.
 
+    True in place of an amount is the usual one, False leaves the name out.
+
     >>> amounts_of("shift, flip"), amounts_of({"rotation": 10})
     ({'flip': 'horizontal', 'shift': 0.1}, {'rotation': 10.0})
 
@@ -162,26 +164,30 @@ def amounts_of(value: object) -> dict[str, Value] | None:
         return None
     given: Mapping[Any, Any]
     if isinstance(value, str):
-        given = dict.fromkeys(part.strip() for part in value.split(","))
-    elif isinstance(value, Mapping):
+        value = [part.strip() for part in value.split(",")]
+    if isinstance(value, Mapping):
         given = value
     elif isinstance(value, Sequence):
-        given = dict.fromkeys(value)
+        given = dict.fromkeys(value, True)
+        if len(given) < len(value):
+            twice = next(name for name in given if value.count(name) > 1)
+            raise ValueError(f"'{twice}' is named twice")
     else:
         raise ValueError(f"{value!r} is not allowed: names of {', '.join(AUGMENTATIONS)}, or a table name = amount")
     for name in given:
         if name not in AUGMENTATIONS:
-            raise ValueError(f"{name!r}: {AUGMENTATIONS.explain_unknown(name)}")
+            raise ValueError(AUGMENTATIONS.explain_unknown(name))
     found: dict[str, Value] = {}
     for name, entry in AUGMENTATIONS.items():
-        if name in given:
-            setting, amount = entry.settings[0], given[name]
-            try:
-                found[name] = setting.check(setting.default if amount is None or amount is True else amount)
-            except ValueError as error:
-                raise ValueError(f"{name}: {error}") from None
+        setting, amount = entry.settings[0], given.get(name, False)
+        if amount is False:
+            continue
+        try:
+            found[name] = setting.check(setting.default if amount is True else amount)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
     if not found:
-        raise ValueError(f"the table is empty: name at least one of {', '.join(AUGMENTATIONS)}, or leave it out")
+        raise ValueError(f"nothing is named: name at least one of {', '.join(AUGMENTATIONS)}, or leave augment out")
     return found
 
 

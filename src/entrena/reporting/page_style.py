@@ -36,11 +36,12 @@ pre {
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
 th, td { text-align: left; vertical-align: top; padding: 0.3rem 1.1rem 0.3rem 0; }
 th:last-child, td:last-child { padding-right: 0; }
-th { color: var(--quiet); font-weight: 500; white-space: nowrap; vertical-align: bottom; }
+th { color: var(--quiet); font-weight: 500; vertical-align: bottom; }
 th, td { border-bottom: 1px solid var(--line); }
 tbody tr:last-child td { border-bottom: 0; }
 td:first-child { min-width: 11.5rem; max-width: 26rem; overflow-wrap: anywhere; }
-.number { text-align: right; white-space: nowrap; }
+.number { text-align: right; }
+td.number { white-space: nowrap; }
 figure { margin: 0.8rem 0 1.2rem; }
 .plot { width: 100%; }
 figcaption, .caption { color: var(--quiet); font-size: 0.9rem; max-width: 46rem; margin: 0.3rem 0 0; }

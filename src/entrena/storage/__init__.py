@@ -11,7 +11,7 @@ from entrena.storage.atomic import write_bytes, write_text
 from entrena.storage.checkpoint_file import load_checkpoint, save_checkpoint
 from entrena.storage.history import HistoryWriter, read_history, read_last_records, write_history_parquet
 from entrena.storage.model_file import load_model, save_model
-from entrena.storage.run_directory import RunDirectory, slug, this_process
+from entrena.storage.run_directory import RunDirectory, looks_like_run, slug, this_process
 from entrena.storage.run_list import RunSummary, list_runs
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "list_runs",
     "load_checkpoint",
     "load_model",
+    "looks_like_run",
     "read_history",
     "read_last_records",
     "save_checkpoint",

@@ -98,7 +98,10 @@ class RunDirectory:
         """
         given = Path(path)
         is_bare_name = root is not None and given.name == os.fspath(path)
-        found = Path(root) / given if root is not None and is_bare_name and not given.exists() else given
+        found = given
+        if root is not None and is_bare_name and not looks_like_run(given):
+            inside = Path(root) / given
+            found = inside if inside.exists() or not given.exists() else given
         if not found.exists():
             raise RunError(_no_such_run(found))
         if not found.is_dir():
