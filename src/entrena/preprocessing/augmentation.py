@@ -300,11 +300,15 @@ def augmented(
         drawn: By how much.
         pool: Normal numbers of the epoch (`noise_pool`), with noise.
     """
+    # Places are without a sign: XLA would ask of each whether it counts from the end.
     if table.size < 2**31:  # straight from the table; else its places are beyond 32 bits
-        flat, first = table.reshape(-1), jnp.maximum(rows, 0) * augmentation.n_pixels
+        flat, rows_of_flat = table.reshape(-1), jnp.maximum(rows, 0).astype(jnp.uint32)
     else:
-        flat = jnp.take(table, rows, axis=0, mode="clip").reshape(-1)
-        first = jnp.arange(len(rows), dtype=jnp.int32) * augmentation.n_pixels
+        flat, rows_of_flat = (
+            jnp.take(table, rows, axis=0, mode="clip").reshape(-1),
+            jnp.arange(len(rows), dtype=jnp.uint32),
+        )
+    first = rows_of_flat * np.uint32(augmentation.n_pixels)
     if drawn.move is not None:
         images = _moved(augmentation, flat, first, drawn.move)
     elif drawn.motion is not None:
@@ -342,14 +346,14 @@ def _pool_size(augmentation: Augmentation, n_examples: int) -> int:
 
 
 def _moved(
-    augmentation: Augmentation, flat: Float[Array, " n"], first: Int[Array, " batch"], move: Int[Array, " batch"]
+    augmentation: Augmentation, flat: Float[Array, " n"], first: UInt32[Array, " batch"], move: Int[Array, " batch"]
 ) -> Float[Array, "batch pixels"]:
     """Mirrored and moved by whole pixels, read from the table of all such moves."""
     if _n_moves(augmentation) * augmentation.n_pixels <= MOST_MOVES:
-        places = jnp.asarray(_all_moves(augmentation)).at[move].get(mode="promise_in_bounds")
+        places = jnp.take(jnp.asarray(_all_moves(augmentation)), move, axis=0, mode="clip")
     else:
-        places = _sources(augmentation, move, jnp)
-    return flat.at[places + first[:, None]].get(mode="promise_in_bounds")
+        places = _sources(augmentation, move, jnp).astype(jnp.uint32)
+    return jnp.take(flat, places + first[:, None], mode="clip")
 
 
 def _n_moves(augmentation: Augmentation) -> int:
@@ -361,7 +365,7 @@ def _n_moves(augmentation: Augmentation) -> int:
 
 @lru_cache(maxsize=8)
 def _all_moves(augmentation: Augmentation) -> np.ndarray:
-    return np.asarray(_sources(augmentation, np.arange(_n_moves(augmentation), dtype=np.int32), np))
+    return np.asarray(_sources(augmentation, np.arange(_n_moves(augmentation), dtype=np.int32), np), np.uint32)
 
 
 def _sources(augmentation: Augmentation, move: Any, xp: Any) -> Any:
@@ -381,7 +385,10 @@ def _sources(augmentation: Augmentation, move: Any, xp: Any) -> Any:
 
 
 def _resampled(
-    augmentation: Augmentation, flat: Float[Array, " n"], first: Int[Array, " batch"], motion: Float[Array, "batch 6"]
+    augmentation: Augmentation,
+    flat: Float[Array, " n"],
+    first: UInt32[Array, " batch"],
+    motion: Float[Array, "batch 6"],
 ) -> Float[Array, "batch pixels"]:
     """All motions composed, and each pixel read once, between the four pixels that it comes to lie between."""
     height, width, channels = augmentation.image
@@ -394,20 +401,28 @@ def _resampled(
     # Just below the last pixel, so that there is always one below and one beside.
     last_y, last_x = (np.nextafter(np.float32(n - 1), np.float32(0)) for n in (height, width))
     read_y, read_x = jnp.clip(read_y, 0, last_y), jnp.clip(read_x, 0, last_x)
-    top, left = read_y.astype(jnp.int32), read_x.astype(jnp.int32)
-    part_y = (read_y - top.astype(read_y.dtype)).astype(flat.dtype)
-    part_x = (read_x - left.astype(read_x.dtype)).astype(flat.dtype)
-    corner = first[:, None] + (top * width + left) * channels + place % channels
+    top, left = jnp.floor(read_y), jnp.floor(read_x)
+    part_y, part_x = (read_y - top).astype(flat.dtype), (read_x - left).astype(flat.dtype)
+    corner = first[:, None] + _as_place((top * width + left) * channels + (place % channels).astype(np.float32))
     below, beside = width * channels * min(height - 1, 1), channels * min(width - 1, 1)
 
     def pixel(offset: int) -> Float[Array, "batch pixels"]:
-        return flat.at[corner + offset].get(mode="promise_in_bounds")
+        return jnp.take(flat, corner + np.uint32(offset), mode="clip")
 
     # Each is written once: XLA would read a pixel again for every time that it is written.
     upper, upper_right, lower, lower_right = (pixel(offset) for offset in (0, beside, below, below + beside))
     upper += part_x * (upper_right - upper)
     lower += part_x * (lower_right - lower)
     return upper + part_y * (lower - upper)
+
+
+def _as_place(whole: Float[Array, "*shape"]) -> UInt32[Array, "*shape"]:
+    """Whole float32 numbers from 0 up to 2²³ as such: of 2²³ + n the last bits are n.
+
+    XLA's own conversion looks for what is too large, infinite or no number, and takes twice the time of the resampling.
+    """
+    bits = jax.lax.bitcast_convert_type(whole + np.float32(2**23), jnp.uint32)
+    return bits & np.uint32(2**23 - 1)
 
 
 def _motion(augmentation: Augmentation, n: int, words: UInt32[Array, " 2"]) -> Motion:
