@@ -189,7 +189,7 @@ def test_programs_that_were_not_used_for_long_leave_the_memory(make_problem, mon
     few = lru_cache(maxsize=4)(compiled.__wrapped__)
     monkeypatch.setattr(program, "compiled", few)
     counts = []
-    for width in range(3, 19):
+    for width in range(3, 15):
         problem = make_problem(20 + 40 * (width % 3), hidden=(width, width))
         problem.run(problem.plan(max_epochs=1, optimizer="adamw"))
         counts.append(mappings())
