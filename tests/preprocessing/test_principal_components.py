@@ -69,6 +69,7 @@ def test_the_ways_agree(method, shape):
     method=st.sampled_from(EXACT),
 )
 @settings(max_examples=80)
+@pytest.mark.filterwarnings("ignore:principal components of .* nothing varies:UserWarning")
 def test_any_shape_with_constant_and_collinear_columns(n_rows, n_columns, constant, twice, seed, method):
     generator = np.random.default_rng(seed)
     X = generator.normal(size=(n_rows, n_columns))
@@ -224,6 +225,39 @@ def test_too_many_columns_for_a_covariance():
     rows = Rows(lambda: iter(()), 5, 5.0, 4.0, np.zeros(20_000), np.dtype(np.float32))
     with pytest.raises(DataError, match=r"a covariance of 20,000 columns needs 3\.0 GiB: take method = randomized"):
         find_components(rows, Wanted(3), "eigen")
+
+
+@pytest.mark.parametrize(
+    ("X", "given", "said"),
+    [
+        ([[1.0, 2.0]], {}, "principal components of 1 row: nothing varies, so the one that is kept is 0 there"),
+        (np.full((40, 2), 0.1), {}, "principal components of 40 rows that are all alike: nothing varies"),
+        (
+            correlated(4),
+            {"n_components": 5},
+            "components = 5: the 4 rows vary in 3 directions only, so 3 are kept; ask for no more, or for a share",
+        ),
+        (
+            np.arange(20.0)[:, None] * [1, 2, 0],
+            {"n_components": 2},
+            "components = 2: the 20 rows vary in 1 direction only, so 1 is kept",
+        ),
+    ],
+)
+@pytest.mark.parametrize("method", ["auto", *EXACT])
+def test_fewer_directions_than_were_asked_for_are_said(X, given, said, method, tmp_path):
+    with pytest.warns(UserWarning, match=f"^{said}"):
+        mine = PrincipalComponents(**given, method=method).fit(X)
+    rows = np.asarray(X)
+    np.testing.assert_allclose(mine.inverse_transform(mine.transform(rows)), rows, atol=1e-9)
+    pl.DataFrame(rows).write_parquet(tmp_path / "t.parquet")
+    with pytest.warns(UserWarning, match=f"^{said}"):
+        PrincipalComponents(**given).fit(tmp_path / "t.parquet")
+
+
+def test_as_many_components_as_were_asked_for_are_no_matter_of_warnings():
+    assert PrincipalComponents(5).fit(correlated(6)).n_components_ == 5
+    assert PrincipalComponents(0.9).fit(correlated(2)).n_components_ == 1
 
 
 @parametrize_with_checks([PrincipalComponents(), PrincipalComponents(1, whiten=True)])

@@ -137,6 +137,9 @@ class NetworkEstimator(BaseEstimator):
         self.validation_loss_curve_ = [each["validation_loss"] for each in training.history] if validated else None
         if training.outcome.name in ENDED_BADLY:
             warnings.warn(training.outcome.sentence, ConvergenceWarning, stacklevel=3)
+        said = fitted.model.preprocessor.shortfall()
+        if said:
+            warnings.warn(said, UserWarning, stacklevel=3)
         return self
 
     @property

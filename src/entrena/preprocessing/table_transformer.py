@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Self
@@ -57,6 +58,9 @@ class TableTransformer(TransformerMixin, BaseEstimator):
     Raises:
         RecipeError: A parameter has no such value, or `target` is not given y.
         DataError: A value cannot be used; the message names column and row.
+
+    Warns:
+        UserWarning: The rows vary in fewer directions than there were to be components, or in none.
 
     >>> X = np.array([[1.0, 10.0], [2.0, 20.0], [np.nan, 30.0]])
     >>> whitened = TableTransformer(decorrelate="whiten").fit(X)
@@ -172,6 +176,9 @@ class TableTransformer(TransformerMixin, BaseEstimator):
         if settings.categories.name == "target" and y is not None:
             targets = self._targets(table, y, weight, settings)
         self.preprocessor_, placed = Preprocessor.fit_training(table, roles, settings, weight, targets)
+        said = self.preprocessor_.shortfall()
+        if said:
+            warnings.warn(said, UserWarning, stacklevel=3)
         self._library = type(X).__module__.partition(".")[0] if is_frame(X) else None
         return table, placed
 

@@ -5,6 +5,7 @@ A recipe has all of this already (`decorrelate`, `components`); these are for th
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -23,6 +24,7 @@ from entrena.preprocessing.principal_components import (
     Wanted,
     choose_method,
     find_components,
+    shortfall,
 )
 from entrena.preprocessing.statistics import check_weights, pieces
 
@@ -54,6 +56,10 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     Raises:
         DataError: A value is missing, infinite or no number; the message names column and row.
         UsageError: More components than columns.
+
+    Warns:
+        UserWarning: The rows vary in fewer directions than were asked for, or in none: one component of variance 0 is
+            kept then.
 
     Source: Hotelling, Journal of Educational Psychology 24 (1933).
 
@@ -89,7 +95,7 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         if isinstance(X, str | Path):
             if sample_weight is not None:
                 raise UsageError("sample_weight: a file's rows have none; hand in arrays")
-            self._fit_file(Path(X), wanted)
+            self._keep(self._fit_file(Path(X), wanted))
             return self
         X = self._numbers(X, reset=True)
         checked = check_weights(sample_weight, len(X))
@@ -140,6 +146,9 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.components_, self.mean_ = found.directions, found.mean
         self.explained_variance_, self.explained_variance_ratio_ = found.variances, found.shares
         self.n_components_, self.n_samples_, self.method_ = found.n, found.n_rows, found.method
+        said = shortfall(found, Wanted.of(self.n_components).number)
+        if said:
+            warnings.warn(said, UserWarning, stacklevel=3)
 
     def _numbers(self, X: Any, *, reset: bool) -> np.ndarray:
         """X as floats; whether they are finite is seen from what is computed."""
@@ -152,7 +161,7 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         names = getattr(self, "feature_names_in_", None)
         check_finite(X, "X", [f"x{k}" for k in range(X.shape[1])] if names is None else list(names), 0)
 
-    def _fit_file(self, path: Path, wanted: Wanted) -> None:
+    def _fit_file(self, path: Path, wanted: Wanted) -> Components:
         """Reads a Parquet file some rows at a time, once."""
         import polars as pl
 
@@ -178,8 +187,9 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                 check_finite(block, path.name, names, first)
                 yield block, None
 
-        self._keep(find_components(Rows.look(read, scatter=True), wanted, "incremental", seed=self.random_state))
+        found = find_components(Rows.look(read, scatter=True), wanted, "incremental", seed=self.random_state)
         self.n_features_in_, self.feature_names_in_ = len(names), np.asarray(names, object)
+        return found
 
 
 def check_finite(X: np.ndarray, source: str, names: list[str], first_row: int) -> None:
