@@ -12,11 +12,12 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted
 
 from entrena.data.values import Place
 from entrena.errors import DataError, UsageError
 from entrena.preprocessing.decorrelation import Rotation
+from entrena.preprocessing.estimator_inputs import read_numbers
 from entrena.preprocessing.principal_components import (
     METHODS,
     Components,
@@ -134,7 +135,16 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def inverse_transform(self, Z: Any) -> np.ndarray:
         """Rows in terms of the columns, [rows, columns]: those that were transformed, if all components were kept."""
         check_is_fitted(self)
-        Z = np.asarray(Z)
+        Z = (
+            check_array(Z, dtype=(np.float64, np.float32), ensure_all_finite=False)
+            if np.ndim(Z) == 2
+            else np.asarray(Z)
+        )
+        if Z.ndim != 2 or Z.shape[1] != self.n_components_:
+            n = self.n_components_
+            are = "there is 1 component" if n == 1 else f"there are {n:,} components"
+            wrong = f"has shape {Z.shape}" if Z.ndim != 2 else f"has {Z.shape[1]:,} column{'s' * (Z.shape[1] != 1)}"
+            raise DataError(f"Z {wrong}, and {are}: hand in [rows, {n}], as transform returns them")
         return self._rotation.undo(Z).astype(Z.dtype if Z.dtype.kind == "f" else np.float64, copy=False)
 
     @property
@@ -152,10 +162,7 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def _numbers(self, X: Any, *, reset: bool) -> np.ndarray:
         """X as floats; whether they are finite is seen from what is computed."""
-        X = validate_data(
-            self, X, reset=reset, dtype=[np.float64, np.float32], ensure_all_finite=False, ensure_min_samples=1
-        )
-        return X
+        return read_numbers(self, X, reset=reset)
 
     def _check_finite(self, X: np.ndarray) -> None:
         names = getattr(self, "feature_names_in_", None)
