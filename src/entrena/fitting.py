@@ -13,7 +13,7 @@ import numpy as np
 
 from entrena.data import Examples, Schema, split_rows
 from entrena.data.sparse import check_dense
-from entrena.diagnosis import Finding, few_rows_take_most_draws
+from entrena.diagnosis import Finding, few_rows_take_most_draws, fewer_components
 from entrena.errors import DataError, Problem, RecipeError, RunError
 from entrena.model import Model, true_values
 from entrena.network import Network
@@ -311,9 +311,9 @@ def _fitted(prepared: Prepared, training: Training) -> Fitted:
         prepared.coder,
         _facts(training, prepared),
     )
-    found: tuple[Finding, ...] = ()
+    found = fewer_components(prepared.preprocessor.shortfall())
     if training.draws is not None and prepared.file_rows is not None:
-        found = few_rows_take_most_draws(training.draws, prepared.file_rows)
+        found += few_rows_take_most_draws(training.draws, prepared.file_rows)
     return Fitted(_calibrated(model, prepared), training, prepared.plan, found)
 
 

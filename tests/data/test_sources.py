@@ -372,7 +372,8 @@ ADVICE = "; X[:, None] makes one column of it, X[None, :] one row"
         ((X[:, 0], [1, 2, 3]), f"array: inputs need two dimensions, rows × columns; these have shape (3,){ADVICE}"),
         (
             (np.ones((2, 2, 2, 2, 2)), [1, 2]),
-            "array: inputs need two dimensions, rows × columns; these have shape (2, 2, 2, 2, 2)",
+            "array: inputs need two dimensions, rows × columns; these have shape (2, 2, 2, 2, 2); images are [n, "
+            "height, width] or [n, height, width, channels]; X.reshape(len(X), -1) makes one row of numbers of each",
         ),
         ((np.ones((0, 2)), []), "array: there are no rows (the inputs have shape (0, 2))"),
         ((np.ones((2, 0)), [1, 2]), "array: there are no input columns (the inputs have shape (2, 0))"),

@@ -11,11 +11,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from entrena import NetworkClassifier, NetworkRegressor, load, train
+from entrena.cli.app import run as run_command
 from entrena.data import Table, read
 from entrena.data.roles import ColumnRole
 from entrena.data.values import Place
 from entrena.errors import RecipeError
-from entrena.preprocessing import InputSettings, Preprocessor
+from entrena.preprocessing import InputSettings, Preprocessor, TableTransformer
 from entrena.preprocessing.condition import condition_number
 from entrena.preprocessing.principal_components import Rows
 from entrena.recipe import Recipe
@@ -140,6 +141,42 @@ def test_what_is_wrong_is_said(given, said):
     X, y = load_wine(return_X_y=True)
     with pytest.raises(RecipeError, match=said):
         NetworkClassifier(max_epochs=1, **given).fit(X, y)
+
+
+def test_fewer_components_than_were_asked_for_are_said_everywhere(tmp_path, capsys):
+    generator = np.random.default_rng(3)
+    a, b = generator.normal(size=(2, 60))
+    frame = pl.DataFrame({"a": a, "b": b, "c": a + b, "y": a - b})
+    frame.write_csv(tmp_path / "t.csv")
+    said = "components = 3: the 60 rows vary in 2 directions only, so 2 are kept; ask for no more, or for a share of"
+    given = {"decorrelate": "pca", "components": 3, "max_epochs": 1, "early_stopping": False}
+    with pytest.warns(UserWarning, match=f"^{said}"):
+        NetworkRegressor(hidden=(4,), **given).fit(frame.drop("y"), frame["y"])
+    with pytest.warns(UserWarning, match=f"^{said}"):
+        TableTransformer(decorrelate="pca", components=3).fit(frame.drop("y"))
+    run = train({**given, "hidden": [4]}, tmp_path / "t.csv", target="y", runs_dir=tmp_path)
+    (finding,) = run.findings
+    assert (finding.name, finding.severity, finding.technique) == ("fewer_components", "warning", "inputs.components")
+    assert "rows vary in 2 directions only, so 2 are kept; ask for no more, or for a share" in finding.evidence
+    assert '"fewer_components"' in (run.path / "findings.json").read_text()
+    options = [word for name, value in given.items() for word in ("--set", f"{name}={str(value).lower()}")]
+    words = ["train", str(tmp_path / "t.csv"), "--target", "y", "--runs-dir", str(tmp_path), *options]
+    assert run_command(words) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "warning" in shown and "rows vary in 2 directions only, so 2 are kept" in shown
+
+
+def test_what_is_said_where_there_is_nothing_to_rotate():
+    with pytest.warns(
+        UserWarning, match="^no column varies in the rows that were learned from: there are no principal"
+    ):
+        TableTransformer(decorrelate="pca").fit(np.ones((5, 2)))
+    towns = pl.DataFrame({"town": [f"town {k}" for k in range(20)]})
+    with pytest.warns(
+        UserWarning, match="^components = 2: embedded categories are not rotated, and there are no other"
+    ):
+        TableTransformer(decorrelate="pca", components=2, categories="embedding").fit(towns)
+    TableTransformer(decorrelate="pca", categories="embedding").fit(towns)
 
 
 @pytest.mark.parametrize("given", [{"decorrelate": "pca"}, {"input_transform": "quantile"}])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 from sklearn.decomposition import PCA
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -69,6 +71,7 @@ def test_the_ways_agree(method, shape):
     method=st.sampled_from(EXACT),
 )
 @settings(max_examples=80)
+@pytest.mark.filterwarnings("ignore:principal components of .* nothing varies:UserWarning")
 def test_any_shape_with_constant_and_collinear_columns(n_rows, n_columns, constant, twice, seed, method):
     generator = np.random.default_rng(seed)
     X = generator.normal(size=(n_rows, n_columns))
@@ -224,6 +227,91 @@ def test_too_many_columns_for_a_covariance():
     rows = Rows(lambda: iter(()), 5, 5.0, 4.0, np.zeros(20_000), np.dtype(np.float32))
     with pytest.raises(DataError, match=r"a covariance of 20,000 columns needs 3\.0 GiB: take method = randomized"):
         find_components(rows, Wanted(3), "eigen")
+
+
+AS_NUMBERS = r": leave the column out, or take TableTransformer\(decorrelate=\"pca\"\), which makes numbers of it$"
+
+
+@pytest.mark.parametrize(
+    ("X", "said"),
+    [
+        (
+            pd.DataFrame({"a": [1.0, 2.0], "town": ["x", "y"]}),
+            "column 'town', row 1 holds 'x' where a number is needed",
+        ),
+        (
+            pl.DataFrame({"a": [1.0, 2.0], "town": ["3", "y"]}),
+            "column 'town', row 2 holds 'y' where a number is needed",
+        ),
+        (pd.DataFrame({"kind": pd.Categorical(["u", "v"])}), "column 'kind', row 1 holds 'u' where a number is needed"),
+        (
+            pd.DataFrame({"a": [1.0, 2.0], "d": pd.to_datetime(["2020-01-01"] * 2)}),
+            "column 'd', row 1 holds 2020-01-01",
+        ),
+        (np.array([[1, "a"], [2, "b"]], object), "column 'x1', row 1 holds 'a' where a number is needed"),
+        ([[1, "a"], [2, "b"]], "column 'x1', row 1 holds 'a' where a number is needed"),
+    ],
+)
+def test_a_column_of_no_numbers_is_named(X, said):
+    with pytest.raises(DataError, match=f"^X: {said}.*{AS_NUMBERS}"):
+        PrincipalComponents().fit(X)
+    with pytest.raises(
+        DataError, match="^X: column 'tags' holds lists or structures, where numbers are needed: leave it"
+    ):
+        PrincipalComponents().fit(pd.DataFrame({"a": [1.0, 2.0], "tags": [[1], [2]]}))
+
+
+def test_what_else_is_no_table_of_numbers():
+    matrix = sparse.random_array((9, 4), density=0.5, rng=np.random.default_rng(0))
+    with pytest.raises(
+        DataError, match=r"^X: a sparse matrix \(9 × 4\) is not taken, since .* hand in X.toarray\(\), or"
+    ):
+        PrincipalComponents().fit(matrix)
+    with pytest.raises(
+        DataError, match=r"these have shape \(5, 2, 2\); X.reshape\(len\(X\), -1\) makes one row of num"
+    ):
+        PrincipalComponents().fit(np.zeros((5, 2, 2)))
+    mine = PrincipalComponents(2).fit(correlated())
+    with pytest.raises(
+        DataError, match="^Z has 3 columns, and there are 2 components: hand in .rows, 2., as transform"
+    ):
+        mine.inverse_transform(np.zeros((4, 3)))
+    with pytest.raises(DataError, match=r"^Z has shape \(2,\), and there are 2 components"):
+        mine.inverse_transform(np.zeros(2))
+    assert mine.inverse_transform([[1, 2]]).shape == (1, 6)
+
+
+@pytest.mark.parametrize(
+    ("X", "given", "said"),
+    [
+        ([[1.0, 2.0]], {}, "principal components of 1 row: nothing varies, so the one that is kept is 0 there"),
+        (np.full((40, 2), 0.1), {}, "principal components of 40 rows that are all alike: nothing varies"),
+        (
+            correlated(4),
+            {"n_components": 5},
+            "components = 5: the 4 rows vary in 3 directions only, so 3 are kept; ask for no more, or for a share",
+        ),
+        (
+            np.arange(20.0)[:, None] * [1, 2, 0],
+            {"n_components": 2},
+            "components = 2: the 20 rows vary in 1 direction only, so 1 is kept",
+        ),
+    ],
+)
+@pytest.mark.parametrize("method", ["auto", *EXACT])
+def test_fewer_directions_than_were_asked_for_are_said(X, given, said, method, tmp_path):
+    with pytest.warns(UserWarning, match=f"^{said}"):
+        mine = PrincipalComponents(**given, method=method).fit(X)
+    rows = np.asarray(X)
+    np.testing.assert_allclose(mine.inverse_transform(mine.transform(rows)), rows, atol=1e-9)
+    pl.DataFrame(rows).write_parquet(tmp_path / "t.parquet")
+    with pytest.warns(UserWarning, match=f"^{said}"):
+        PrincipalComponents(**given).fit(tmp_path / "t.parquet")
+
+
+def test_as_many_components_as_were_asked_for_are_no_matter_of_warnings():
+    assert PrincipalComponents(5).fit(correlated(6)).n_components_ == 5
+    assert PrincipalComponents(0.9).fit(correlated(2)).n_components_ == 1
 
 
 @parametrize_with_checks([PrincipalComponents(), PrincipalComponents(1, whiten=True)])

@@ -55,6 +55,8 @@ def test_its_parameters_are_the_recipes_with_their_defaults():
 
 
 @given(st.data())
+@pytest.mark.filterwarnings("ignore:no column varies in the rows:UserWarning")
+@pytest.mark.filterwarnings("ignore:principal components of .* nothing varies:UserWarning")
 def test_there_and_back_is_where_one_was(data):
     generator = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     n, d = data.draw(st.integers(1, 30)), data.draw(st.integers(1, 6))
@@ -142,6 +144,46 @@ def test_frames_of_pandas_and_arrays_of_objects_come_back_as_such(generator):
     again = transformer.inverse_transform(transformer.fit_transform(objects))
     assert again.dtype == object and again[:, 1].tolist() == objects[:, 1].tolist()
     np.testing.assert_allclose(again[:, 0].astype(float), objects[:, 0].astype(float))
+
+
+def test_a_frame_of_pandas_has_its_index_names_and_types_again(generator):
+    n = 40
+    days = pd.date_range("2024-10-26", periods=n, freq="h", tz="Europe/Madrid")
+    table = pd.DataFrame(
+        {
+            "whole": generator.integers(-9, 1000, n),
+            "gaps": pd.array([*range(n - 1), None], "Int64"),
+            "narrow": generator.normal(size=n).astype(np.float32),
+            "kind": pd.Categorical(generator.choice([3, 1, 2], n), categories=[3, 1, 2], ordered=True),
+            "text": pd.array(generator.choice(["a", "b", "c"], n), "string"),
+            "object": pd.Series(generator.choice(["a", "b", "c"], n), dtype=object),
+            "when": days,
+            "day": pd.date_range("2024-03-01", periods=n, unit="s"),
+            "owns": pd.array([None, *generator.choice([True, False], n - 1)], "boolean"),
+            "flag": generator.choice([True, False], n),
+        },
+    )
+    # The second of the hours that the clocks of this night show twice comes back as the first.
+    table["when"] = table["when"].where(table["when"] != days[27], days[26])
+    table.index = pd.Index([f"row {k}" for k in range(n)], name="key")
+    for decorrelate, scale in (("none", "standard"), ("whiten", "robust")):
+        transformer = TableTransformer(decorrelate=decorrelate, scale=scale).set_output(transform="pandas")
+        back = transformer.inverse_transform(transformer.fit_transform(table))
+        pd.testing.assert_frame_equal(back, table, rtol=1e-6, atol=1e-6, check_freq=False)
+    plain = TableTransformer().fit(table)
+    assert plain.inverse_transform(plain.transform(table)).index.equals(pd.RangeIndex(n))
+    numbered = pd.DataFrame(generator.integers(0, 9, (n, 2)), columns=[7, 8])
+    pd.testing.assert_frame_equal(plain.fit(numbered).inverse_transform(plain.transform(numbered)), numbered)
+
+
+def test_types_that_the_values_do_not_fit_are_left():
+    table = pd.DataFrame({"n": [1, 5, 9, 2], "job": pd.Categorical(["a", "a", "b", "c"])})
+    fitted = TableTransformer(categories={"name": "one_hot", "min_share": 0.3}).fit(table)
+    back = fitted.inverse_transform(fitted.transform(table))
+    assert back["job"].tolist() == ["a", "a", "(rare)", "(rare)"] and back["n"].tolist() == [1, 5, 9, 2]
+    moved = fitted.transform(table)
+    moved[0, 0] += 0.1
+    assert fitted.inverse_transform(moved)["n"].dtype == np.float64
 
 
 def test_what_cannot_come_back():

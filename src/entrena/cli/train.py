@@ -396,7 +396,11 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     is_weighted = run.recipe.targets.class_weight is not None
     if facts.get("priors"):
         told.insert(-1, ("classes", priors(facts["priors"], run.schema.classes, weighted=is_weighted)))
-    told += [(finding.severity, f"{finding.evidence} {finding.advice}") for finding in run.findings if finding.rows]
+    told += [
+        (finding.severity, f"{finding.evidence} {finding.advice}")
+        for finding in run.findings
+        if finding.name != "diverged"
+    ]
     if "refit" in facts:
         told.append(("refit", f"on all {facts['refit']['rows']:,} rows, {count(facts['refit']['epochs'], 'epoch')}"))
     return told if run.path is None else [*told, ("saved in", str(run.path))]

@@ -64,8 +64,7 @@ def inputs_of(values: Any, columns: Sequence[str] | None, place: Place) -> Table
     """
     array = values if is_sparse(values) else as_array(values, place.source)
     if array.ndim != 2:
-        advice = "; X[:, None] makes one column of it, X[None, :] one row" if array.ndim == 1 else ""
-        place.refuse(f"inputs need two dimensions, rows × columns; these have shape {array.shape}{advice}")
+        place.refuse(_wrong_dimensions(array.shape, values))
     if array.shape[0] == 0:
         place.refuse(f"there are no rows (the inputs have shape {array.shape})")
     if array.shape[1] == 0:
@@ -79,6 +78,55 @@ def inputs_of(values: Any, columns: Sequence[str] | None, place: Place) -> Table
     if array.dtype.names is not None:
         place.refuse("inputs are a structured array; hand in a table (Polars, pandas) or a plain array")
     return Table(tuple(_column(array[:, j], name, place) for j, name in enumerate(names)), place)
+
+
+def _wrong_dimensions(shape: tuple[int, ...], values: Any) -> str:
+    """What is said of inputs that are no rows × columns, with what to type instead."""
+    advice = ""
+    if len(shape) == 1:
+        advice = "; X[:, None] makes one column of it, X[None, :] one row"
+    elif len(shape) > 2 and shape[0] and isinstance(values, list | tuple):
+        images = "for a network np.asarray(X) makes images of it; " if len(shape) <= 4 else ""
+        advice = f"; {images}np.reshape(X, (len(X), -1)) makes one row of numbers of each"
+    elif len(shape) > 2 and shape[0]:
+        images = "; images are [n, height, width] or [n, height, width, channels]" if len(shape) > 4 else ""
+        advice = f"{images}; X.reshape(len(X), -1) makes one row of numbers of each"
+    return f"inputs need two dimensions, rows × columns; these have shape {shape}{advice}"
+
+
+def check_table_shape(values: Any, place: Place) -> None:
+    """Raises a DataError where an array or nested lists have three dimensions or more."""
+    shape = _shape_of(values)
+    if len(shape) > 2:
+        place.refuse(_wrong_dimensions(shape, values))
+
+
+def _shape_of(values: Any) -> tuple[int, ...]:
+    """The shape of an array, or of nested lists by their first entries."""
+    lengths = []
+    while isinstance(values, list | tuple):
+        lengths.append(len(values))
+        values = values[0] if len(values) else None
+    shape = getattr(values, "shape", ())
+    return (*lengths, *shape) if isinstance(shape, tuple) else tuple(lengths)
+
+
+def check_not_one_image(values: Any, n_columns: int, image: tuple[int, int, int] | None, place: Place) -> None:
+    """Raises a DataError where a model of images is handed a single one, without the dimension of rows.
+
+    Args:
+        values: What the user gave.
+        n_columns: How many inputs the model reads.
+        image: Height, width and channels of the images that it was trained on, or None.
+        place: Where the values come from.
+    """
+    shape = () if image is None else _shape_of(values)
+    if image is None or shape not in (image, image[:2]) or (len(shape) == 2 and shape[1] == n_columns):
+        return
+    size = " × ".join(map(str, shape))
+    place.refuse(
+        f"this is one image ({size}), and several are read, [n, …]: hand in X[0:1] in place of X[0], or X[None]"
+    )
 
 
 def _sparse_inputs(matrix: Any, names: Sequence[str], place: Place) -> Table:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from entrena.data.arrays import as_array, input_names, inputs_of, targets_of
+from entrena.data.arrays import as_array, check_not_one_image, input_names, inputs_of, targets_of
 from entrena.data.dialect import ReadOptions
 from entrena.data.embedded import EMBEDDED
 from entrena.data.examples import Examples
@@ -183,10 +183,12 @@ def read_inputs(
         examples = with_rows(_examples(table, table.names, wanted, where, known=schema), rows, where_there=True)
         return examples.pick(names)
     if is_array_of_images(source) and schema.image is not None:
+        check_not_one_image(source, len(names), schema.image, Place("array"))
         images = images_of(source, Place("array"))
         check_same(images, schema.image)
         return Examples(images, None, (), "array")
     array = source if is_sparse(source) else as_array(source, "array")
+    check_not_one_image(array, len(names), schema.image, Place("array"))
     if array.ndim == 2 and array.shape[1] != len(names):
         raise DataError(f"array: the inputs have {array.shape[1]} columns, the model was trained on {len(names)}")
     return Examples(inputs_of(array, names, Place("array")), None, (), "array")

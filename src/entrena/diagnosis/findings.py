@@ -19,7 +19,7 @@ class Finding:
     """What a run showed.
 
     Attributes:
-        name: Of the rule: `diverged`, `few_rows_take_most_draws`.
+        name: Of the rule: `diverged`, `few_rows_take_most_draws`, `fewer_components`.
         severity: `info`, `warning` or `error`.
         place: Where it shows: an epoch, a layer, the order of the examples.
         evidence: The numbers, in a sentence.
@@ -100,3 +100,16 @@ def few_rows_take_most_draws(draws: np.ndarray, file_rows: np.ndarray) -> tuple[
             rows,
         ),
     )
+
+
+def fewer_components(said: str) -> tuple[Finding, ...]:
+    """The finding of a run whose training rows vary in fewer directions than there were to be components, or in none.
+
+    Args:
+        said: What the preprocessor says of it; empty: nothing, and there is no finding.
+    """
+    if not said:
+        return ()
+    advice = "More rows or columns that vary would give more of them; without --set decorrelate all columns are inputs."
+    evidence = f"{said[0].upper()}{said[1:]}."
+    return (Finding("fewer_components", "warning", "inputs", evidence, "inputs.components", advice),)

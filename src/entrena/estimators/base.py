@@ -14,6 +14,7 @@ from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from entrena.data import Examples, Schema, Table, read_inputs, roles_by_kind, with_training
+from entrena.data.arrays import check_not_one_image
 from entrena.data.frames import is_frame
 from entrena.data.images import check_same, images_of, is_array_of_images
 from entrena.data.values import Place
@@ -80,6 +81,8 @@ class NetworkEstimator(BaseEstimator):
             reset: Whether X says what the columns are, or has to have those that were said.
             text_columns: Columns of a frame that are texts whatever their type.
         """
+        if not reset and self._model is not None:
+            check_not_one_image(X, self.n_features_in_, self._model.schema.image, Place("X"))
         if is_array_of_images(X):
             return self._read_images(X, reset=reset)
         return read_table(self, X, reset=reset, text_columns=text_columns)
@@ -137,6 +140,9 @@ class NetworkEstimator(BaseEstimator):
         self.validation_loss_curve_ = [each["validation_loss"] for each in training.history] if validated else None
         if training.outcome.name in ENDED_BADLY:
             warnings.warn(training.outcome.sentence, ConvergenceWarning, stacklevel=3)
+        said = fitted.model.preprocessor.shortfall()
+        if said:
+            warnings.warn(said, UserWarning, stacklevel=3)
         return self
 
     @property

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from entrena.errors import Problem, RecipeError, UsageError
-from entrena.preprocessing.principal_components import METHODS, Components, Rows, Wanted, find_components
+from entrena.preprocessing.principal_components import METHODS, Components, Rows, Wanted, find_components, shortfall
 from entrena.preprocessing.scaling import one_where_zero
 from entrena.registry import Choice, Entry, Registry, Setting
 
@@ -160,3 +160,25 @@ def fit_rotation(rows: Rows, decorrelate: Choice, components: int | float | None
             [Problem("inputs.components", str(error).removeprefix("components = ").replace("columns", "inputs"))]
         ) from None
     return Rotation(found, decorrelate.name == "whiten")
+
+
+def shortfall_of(
+    rotation: Rotation | None, decorrelate: Choice, components: int | float | None, *, is_constant: bool
+) -> str:
+    """What is to be said where a table gives fewer components than were asked for, or none; empty: nothing.
+
+    Args:
+        rotation: Of its inputs; None where there is none.
+        decorrelate: From `DECORRELATIONS`.
+        components: How many were to be kept, or which share of the variance.
+        is_constant: Whether no column varies.
+    """
+    if decorrelate.name == "none":
+        return ""
+    if rotation is not None:
+        return shortfall(rotation.components, Wanted.of(components).number)
+    if is_constant:
+        return "no column varies in the rows that were learned from: there are no principal components"
+    if components is None:
+        return ""
+    return f"components = {components}: embedded categories are not rotated, and there are no other inputs"

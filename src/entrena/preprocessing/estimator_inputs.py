@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from entrena.data.arrays import input_names, inputs_of
+from entrena.data.arrays import check_table_shape, input_names, inputs_of
 from entrena.data.frames import frame_table, is_frame
-from entrena.data.table import Table
+from entrena.data.sparse import is_sparse
+from entrena.data.table import Table, as_numbers
 from entrena.data.values import Place
+from entrena.errors import DataError
 
 
 def read_table(estimator: Any, X: Any, *, reset: bool, text_columns: frozenset[str] = frozenset()) -> Table:
@@ -27,6 +29,7 @@ def read_table(estimator: Any, X: Any, *, reset: bool, text_columns: frozenset[s
         ValueError: X has other columns than before, or no two dimensions.
         DataError: A value cannot be used.
     """
+    check_table_shape(X, Place("X"))
     has_names = is_frame(X) and not _holds_numbers_only(X)
     if has_names or _holds_texts(X):
         checked = validate_data(estimator, X, reset=reset, skip_check_array=True)
@@ -40,6 +43,59 @@ def read_table(estimator: Any, X: Any, *, reset: bool, text_columns: frozenset[s
         return Table.of_array(table.matrix, names, table.place)
     renamed = (replace(column, name=name) for column, name in zip(table.columns, names, strict=True))
     return replace(table, columns=tuple(renamed))
+
+
+MAKES_NUMBERS = 'TableTransformer(decorrelate="pca")'
+
+
+def read_numbers(estimator: Any, X: Any, *, reset: bool) -> np.ndarray:
+    """X as [rows, columns] floats, for what takes nothing but numbers; whether they are finite is not looked at.
+
+    Args:
+        estimator: As for `read_table`.
+        X: [rows, columns] frame or array of numbers.
+        reset: As for `read_table`.
+
+    Raises:
+        ValueError: X has other columns than before, or no two dimensions.
+        DataError: X is sparse, or holds a text or a date; the message names the column.
+    """
+    check_table_shape(X, Place("X"))
+    if is_sparse(X):
+        rows, columns = X.shape
+        raise DataError(
+            f"X: a sparse matrix ({rows:,} × {columns:,}) is not taken, since centred rows are dense: hand in "
+            f"X.toarray(), or take {MAKES_NUMBERS}, which reads sparse ones"
+        )
+    kind = {"dtype": [np.float64, np.float32], "ensure_all_finite": False, "ensure_min_samples": 1}
+    try:
+        checked: np.ndarray = validate_data(estimator, X, reset=reset, **kind)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        _name_what_is_no_number(X)
+        raise
+    return checked
+
+
+def _name_what_is_no_number(X: Any) -> None:
+    """Raises a DataError with the first column that holds texts or dates, if there is one."""
+    if is_frame(X):
+        table = replace(frame_table(X), place=Place("X"))
+    else:
+        array = np.asarray(X, object) if isinstance(X, list | tuple) else X
+        if not _holds_texts(array) or array.ndim != 2:
+            return
+        table = inputs_of(array, None, Place("X"))
+    for name in table.names:
+        kind = table.column(name).kind
+        if kind == "nested":
+            raise DataError(f"X: column '{name}' holds lists or structures, where numbers are needed: leave it out")
+        try:
+            as_numbers(table, name)
+        except DataError as error:
+            said = f"{error}: leave the column out, or take {MAKES_NUMBERS}, which makes numbers of it"
+            raise DataError(said) from None
 
 
 def _holds_numbers_only(frame: Any) -> bool:

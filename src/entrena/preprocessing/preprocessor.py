@@ -18,7 +18,7 @@ from entrena.preprocessing.categories import one_hot_means
 from entrena.preprocessing.columns import number_blocks, truths
 from entrena.preprocessing.condition import MOST_COLUMNS, condition_number, rows_with, sample
 from entrena.preprocessing.dates import parts_of
-from entrena.preprocessing.decorrelation import Rotation, fit_rotation
+from entrena.preprocessing.decorrelation import Rotation, fit_rotation, shortfall_of
 from entrena.preprocessing.encoding import Encoding, encodings_from_arrays, encodings_to_arrays
 from entrena.preprocessing.number_statistics import (
     fit_numbers,
@@ -403,6 +403,12 @@ class Preprocessor:
         forms = Counter(encoding.form for encoding in self.encodings if encoding.form)
         n_rare = sum(encoding.levels.n_rare for encoding in self.encodings)
         return told | {"forms": dict(forms), "n_rare": n_rare, "components": components}
+
+    def shortfall(self) -> str:
+        """What is to be said where fewer components were found than were asked for, or none; empty: nothing."""
+        return shortfall_of(
+            self.rotation, self.settings.decorrelate, self.settings.components, is_constant=self.constant is not None
+        )
 
     def to_plain(self) -> dict[str, Any]:
         """What is no array, for JSON."""

@@ -35,6 +35,7 @@ ROWS_FOR_EIGEN = 10  # times the columns: so many are many
 SMALL = 500  # rows and columns of a table that is decomposed whole
 FEW_COMPONENTS = 0.8  # of the greatest possible number: fewer are worth the randomized way
 ROUNDINGS = 8  # a variance below so many rounding errors of a covariance matrix is none
+MEAN_ULPS = 4  # a deviation of fewer roundings of the mean is none
 EXACTLY_ALL = 1e-9  # by which a share of the variance may be missed for rounding
 
 Read = Callable[[], Iterator[tuple[np.ndarray, np.ndarray | None]]]
@@ -367,12 +368,43 @@ def find_components(rows: Rows, wanted: Wanted, method: str = "auto", *, seed: i
     total = float(np.trace(rows.covariance)) if method in ("eigen", "incremental") else rows.total
     # The entries of a covariance are rounded by eps each, whatever the number of rows, whose blocks add in float64.
     at_least = ROUNDINGS * np.sqrt(d) * np.finfo(rows.dtype).eps * variances.max(initial=0)
-    kept = int((variances > at_least).sum()) if rows.n > 1 else 0
+    # 0.1 less the mean of many is not always 0: what a mean's rounding adds along each direction is no variance either.
+    ulps = MEAN_ULPS if rows.dtype == np.float64 else 1
+    of_means = np.square(directions * (ulps * np.finfo(rows.dtype).eps * rows.mean)).sum(axis=1)
+    above = np.flatnonzero((variances > at_least) & (variances > of_means))
+    kept = int(above[-1]) + 1 if rows.n > 1 and len(above) else 0
+    if not kept:
+        variances = np.zeros_like(variances)
     if wanted.share is not None and kept:
         reached = np.cumsum(variances[:kept]) >= (wanted.share - EXACTLY_ALL) * total
         kept = min(kept, int(reached.argmax()) + 1 if reached.any() else kept)
     kept = max(1, kept)
     return Components(rows.mean, _signed(directions[:kept]), variances[:kept], total, rows.n, method)
+
+
+def shortfall(found: Components, number: int | None) -> str:
+    """What is to be said where rows vary in fewer directions than were asked for, or in none; empty: nothing.
+
+    Args:
+        found: Of these rows.
+        number: How many components were asked for; None: no number was.
+
+    >>> one_row = Rows.look(lambda: iter([(np.ones((1, 3)), None)]))
+    >>> shortfall(find_components(one_row, Wanted()), None)
+    'principal components of 1 row: nothing varies, so the one that is kept is 0 there; rows that differ are needed'
+    """
+    n = found.n_rows
+    if found.variances[0] <= 0:
+        rows, where = ("1 row", "there") if n == 1 else (f"{n:,} rows that are all alike", "in all of them")
+        said = f"principal components of {rows}: nothing varies, so the one that is kept is 0 {where}"
+        return f"{said}; rows that differ are needed"
+    if number is None or found.n >= number:
+        return ""
+    are, directions = ("is", "1 direction") if found.n == 1 else ("are", f"{found.n:,} directions")
+    return (
+        f"components = {number}: the {n:,} rows vary in {directions} only, so {found.n:,} {are} kept; ask for no more, "
+        "or for a share of the variance"
+    )
 
 
 def _signed(directions: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Self
@@ -27,6 +28,7 @@ from entrena.errors import DataError, Problem, RecipeError
 from entrena.preprocessing.categories import CATEGORIES
 from entrena.preprocessing.estimator_inputs import read_table
 from entrena.preprocessing.inverse import columns_of
+from entrena.preprocessing.original_types import in_type
 from entrena.preprocessing.preprocessor import Preprocessor
 from entrena.preprocessing.settings import InputSettings
 from entrena.preprocessing.target_encoding import EncodingTargets, OutOfFold
@@ -58,6 +60,9 @@ class TableTransformer(TransformerMixin, BaseEstimator):
         RecipeError: A parameter has no such value, or `target` is not given y.
         DataError: A value cannot be used; the message names column and row.
 
+    Warns:
+        UserWarning: The rows vary in fewer directions than there were to be components, or in none.
+
     >>> X = np.array([[1.0, 10.0], [2.0, 20.0], [np.nan, 30.0]])
     >>> whitened = TableTransformer(decorrelate="whiten").fit(X)
     >>> bool(np.allclose(whitened.inverse_transform(whitened.transform(X)), X, equal_nan=True))
@@ -65,6 +70,7 @@ class TableTransformer(TransformerMixin, BaseEstimator):
     """
 
     preprocessor_: Preprocessor
+    _pandas: Any  # column labels and types of a pandas frame in `fit`, or None
 
     def __init__(
         self,
@@ -137,8 +143,11 @@ class TableTransformer(TransformerMixin, BaseEstimator):
 
         Returns:
             A frame of the library that the frame in `fit` was of; an array of numbers where X was one, else of objects.
+            A frame of pandas has the index of Z, where Z is one, and the columns' names and types of that in `fit`,
+            where the values fit these: whole numbers as such where all are whole but for rounding.
         """
         check_is_fitted(self)
+        given = Z
         Z = check_array(Z, dtype=(np.float64, np.float32), ensure_min_features=0)
         plan = self.preprocessor_
         if Z.shape[1] != plan.n_features:
@@ -146,6 +155,8 @@ class TableTransformer(TransformerMixin, BaseEstimator):
         columns = columns_of(plan, Z)
         if self._library is None and all(encoding.role == "number" for encoding in plan.encodings):
             return np.column_stack([column.values for column in columns]).astype(Z.dtype, copy=False)
+        if self._library == "pandas":
+            return self._frame(columns, getattr(given, "index", None))
         return _together(columns, self._library)
 
     def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> np.ndarray:
@@ -172,8 +183,23 @@ class TableTransformer(TransformerMixin, BaseEstimator):
         if settings.categories.name == "target" and y is not None:
             targets = self._targets(table, y, weight, settings)
         self.preprocessor_, placed = Preprocessor.fit_training(table, roles, settings, weight, targets)
+        said = self.preprocessor_.shortfall()
+        if said:
+            warnings.warn(said, UserWarning, stacklevel=3)
+        self._pandas = (X.columns, list(X.dtypes)) if _is_pandas(X) else None
         self._library = type(X).__module__.partition(".")[0] if is_frame(X) else None
         return table, placed
+
+    def _frame(self, columns: Sequence[Column], index: Any) -> Any:
+        """Columns as a frame of pandas, with the names and types of that in `fit`."""
+        import pandas as pd
+
+        names, dtypes = self._pandas
+        series = [pd.Series(_series_values(column), index=index) for column in columns]
+        found = [in_type(each, dtype) for each, dtype in zip(series, dtypes, strict=True)]
+        frame = pd.concat(found, axis=1) if found else pd.DataFrame(index=index)
+        frame.columns = names
+        return frame
 
     def _settings(self) -> InputSettings:
         given = {name: getattr(self, "input_transform" if name == "transform" else name) for name in _SETTINGS}
@@ -199,6 +225,10 @@ class TableTransformer(TransformerMixin, BaseEstimator):
         return np.dtype(np.float32 if table.matrix is not None and table.matrix.dtype == np.float32 else np.float64)
 
 
+def _is_pandas(X: Any) -> bool:
+    return is_frame(X) and type(X).__module__.partition(".")[0] == "pandas"
+
+
 # What changes images in training only is no preparation of inputs.
 _SETTINGS = tuple(name for name in InputSettings.model_fields if name != "augment")
 
@@ -218,10 +248,6 @@ def _together(columns: Sequence[Column], library: str | None) -> Any:
         import polars as pl
 
         return pl.DataFrame({column.name: _series_values(column) for column in columns})
-    if library == "pandas":
-        import pandas as pd
-
-        return pd.DataFrame({column.name: _series_values(column) for column in columns})
     out = np.empty((len(columns[0].values), len(columns)), object)
     for j, column in enumerate(columns):
         out[:, j] = _series_values(column)

@@ -5,17 +5,19 @@ A recipe has all of this already (`decorrelate`, `components`); these are for th
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted
 
 from entrena.data.values import Place
 from entrena.errors import DataError, UsageError
 from entrena.preprocessing.decorrelation import Rotation
+from entrena.preprocessing.estimator_inputs import read_numbers
 from entrena.preprocessing.principal_components import (
     METHODS,
     Components,
@@ -23,6 +25,7 @@ from entrena.preprocessing.principal_components import (
     Wanted,
     choose_method,
     find_components,
+    shortfall,
 )
 from entrena.preprocessing.statistics import check_weights, pieces
 
@@ -54,6 +57,10 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     Raises:
         DataError: A value is missing, infinite or no number; the message names column and row.
         UsageError: More components than columns.
+
+    Warns:
+        UserWarning: The rows vary in fewer directions than were asked for, or in none: one component of variance 0 is
+            kept then.
 
     Source: Hotelling, Journal of Educational Psychology 24 (1933).
 
@@ -89,7 +96,7 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         if isinstance(X, str | Path):
             if sample_weight is not None:
                 raise UsageError("sample_weight: a file's rows have none; hand in arrays")
-            self._fit_file(Path(X), wanted)
+            self._keep(self._fit_file(Path(X), wanted))
             return self
         X = self._numbers(X, reset=True)
         checked = check_weights(sample_weight, len(X))
@@ -128,7 +135,16 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def inverse_transform(self, Z: Any) -> np.ndarray:
         """Rows in terms of the columns, [rows, columns]: those that were transformed, if all components were kept."""
         check_is_fitted(self)
-        Z = np.asarray(Z)
+        Z = (
+            check_array(Z, dtype=(np.float64, np.float32), ensure_all_finite=False)
+            if np.ndim(Z) == 2
+            else np.asarray(Z)
+        )
+        if Z.ndim != 2 or Z.shape[1] != self.n_components_:
+            n = self.n_components_
+            are = "there is 1 component" if n == 1 else f"there are {n:,} components"
+            wrong = f"has shape {Z.shape}" if Z.ndim != 2 else f"has {Z.shape[1]:,} column{'s' * (Z.shape[1] != 1)}"
+            raise DataError(f"Z {wrong}, and {are}: hand in [rows, {n}], as transform returns them")
         return self._rotation.undo(Z).astype(Z.dtype if Z.dtype.kind == "f" else np.float64, copy=False)
 
     @property
@@ -140,19 +156,19 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.components_, self.mean_ = found.directions, found.mean
         self.explained_variance_, self.explained_variance_ratio_ = found.variances, found.shares
         self.n_components_, self.n_samples_, self.method_ = found.n, found.n_rows, found.method
+        said = shortfall(found, Wanted.of(self.n_components).number)
+        if said:
+            warnings.warn(said, UserWarning, stacklevel=3)
 
     def _numbers(self, X: Any, *, reset: bool) -> np.ndarray:
         """X as floats; whether they are finite is seen from what is computed."""
-        X = validate_data(
-            self, X, reset=reset, dtype=[np.float64, np.float32], ensure_all_finite=False, ensure_min_samples=1
-        )
-        return X
+        return read_numbers(self, X, reset=reset)
 
     def _check_finite(self, X: np.ndarray) -> None:
         names = getattr(self, "feature_names_in_", None)
         check_finite(X, "X", [f"x{k}" for k in range(X.shape[1])] if names is None else list(names), 0)
 
-    def _fit_file(self, path: Path, wanted: Wanted) -> None:
+    def _fit_file(self, path: Path, wanted: Wanted) -> Components:
         """Reads a Parquet file some rows at a time, once."""
         import polars as pl
 
@@ -178,8 +194,9 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                 check_finite(block, path.name, names, first)
                 yield block, None
 
-        self._keep(find_components(Rows.look(read, scatter=True), wanted, "incremental", seed=self.random_state))
+        found = find_components(Rows.look(read, scatter=True), wanted, "incremental", seed=self.random_state)
         self.n_features_in_, self.feature_names_in_ = len(names), np.asarray(names, object)
+        return found
 
 
 def check_finite(X: np.ndarray, source: str, names: list[str], first_row: int) -> None:
