@@ -29,7 +29,7 @@ def measure(rounds: int) -> dict[str, dict[str, list[dict[str, float]]]]:
             for learner in (OWN, PEER):
                 command = [sys.executable, "-m", "benchmarks.preprocessing_job", learner, step]
                 found[step][learner].append(processes.last_object(processes.run(command, processes.environment())))
-            seconds = {name: [sum((r["fit"], r["transform"])) for r in values] for name, values in found[step].items()}
+            seconds = {name: [r["fit"] + r["transform"] for r in values] for name, values in found[step].items()}
             print(f"{step} round {i + 1}: {latest(seconds, i)}", file=sys.stderr, flush=True)
     return found
 
@@ -73,9 +73,9 @@ METHOD = f"""{ROWS:,} × {COLUMNS} correlated float32 numbers, row after row in 
 (gaps looked for, mean 0, deviation 1) against `StandardScaler()`; `components`: `PrincipalComponents({KEPT})` against
 `PCA({KEPT})`. Memory is what the process needs more than before for fit and transform together, in arrays of the
 data's size: the result of `scale` is one, that of `components` half of one. `transform again`: once more, its first
-result thrown away, so that the memory was used before, as it is in `transform` for who used as much in `fit`. Learners run alternately, each
-measurement in a process of its own; medians of paired ratios with the order-statistic interval. A bound is met where
-the interval's upper end is within it."""
+result thrown away, so that the memory was used before, as it is in `transform` for who used as much in `fit`.
+Learners run alternately, each measurement in a process of its own; medians of paired ratios with the order-statistic
+interval. A bound is met where the interval's upper end is within it."""
 
 
 def main() -> None:

@@ -100,7 +100,7 @@ def main() -> None:
     more = (peak_bytes() - before) / X.nbytes
     del Z
     start_again = time.perf_counter()
-    Z = transformer.transform(X)
+    transformer.transform(X)
     again = time.perf_counter() - start_again
     print(json.dumps({"fit": fitted - start, "transform": end - fitted, "again": again, "arrays": more}))
 
