@@ -23,6 +23,8 @@ DRAWN = """() => [...document.querySelectorAll(".plot")].map((box) => ({
     room: box.getBoundingClientRect().width,
 }))"""
 
+TABLES_FIT = "() => [...document.querySelectorAll('.wide')].every((box) => box.scrollWidth <= box.clientWidth)"
+
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
@@ -33,7 +35,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return files
 
 
-@pytest.mark.parametrize("width", [360, 1200])
+@pytest.mark.parametrize("width", [360, 1000, 1200])
 def test_both_pages_open_from_the_disk_in_silence(open_page: Open, pages: dict[str, Path], width: int) -> None:
     for name, file in pages.items():
         opened = open_page(file, width=width)
@@ -47,6 +49,8 @@ def test_both_pages_open_from_the_disk_in_silence(open_page: Open, pages: dict[s
             else:
                 assert figure["filled"] > 5 and figure["lines"] == 2
         assert opened.asked("() => document.documentElement.scrollWidth <= window.innerWidth")
+        if width >= 1000:  # no column of a table is out of sight
+            assert opened.asked(TABLES_FIT)
         opened.page.locator(".plot").nth(0).hover()
         assert (opened.messages, opened.errors) == ([], [])
         assert opened.requests == [file.as_uri()]
