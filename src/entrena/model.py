@@ -16,6 +16,7 @@ import jax
 import numpy as np
 
 from entrena.data import Examples, Schema, Table, class_numbers
+from entrena.data.arrays import check_not_one_image
 from entrena.data.images import check_same, images_of, is_array_of_images
 from entrena.data.values import Place
 from entrena.errors import DataError, ModelFileError, RecipeError, UsageError
@@ -73,6 +74,7 @@ class Model:
         """
         dtype = self.params[0]["weights"].dtype
         if not isinstance(inputs, Table):
+            check_not_one_image(inputs, len(self.schema.columns), self.schema.image, Place("array"))
             if is_array_of_images(inputs) and self.schema.image is not None:
                 images = images_of(inputs, Place("array"))
                 check_same(images, self.schema.image)

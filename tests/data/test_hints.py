@@ -210,3 +210,12 @@ def test_sources_with_types_of_their_own(tmp_path, fields, said):
         assert hint_for(table, "x", left_out=len(set(fields)) > 9) == said
     if "role" in said:
         assert as_numbers(table, "x").tolist() == [float(field) for field in fields]
+
+
+def test_dates_that_a_frame_keeps_as_texts():
+    """In a frame a text is a category; in a CSV file the same texts are dates."""
+    days = [f"2024-0{1 + k % 5}-01" for k in range(40)]
+    roles = infer_roles(frame_table(pl.DataFrame({"day": days, "x": range(40)})), {}, 40)
+    assert (roles[0].role, roles[0].hint) == ("category", "dates kept as texts: --role day=date")
+    roles = infer_roles(frame_table(pl.DataFrame({"day": ["a", "b"] * 20, "x": range(40)})), {}, 40)
+    assert roles[0].hint == ""

@@ -50,6 +50,8 @@ def test_one_image_in_place_of_several(images):
         if isinstance(single, np.ndarray):
             with pytest.raises(DataError, match=f"^array: {said}"):
                 read_inputs(single, fitted.model_.schema)
+            with pytest.raises(DataError, match=f"^array: {said}"):
+                fitted.model_.predict(single)
     assert grey.predict(images[0:1, ..., 0]).shape == colour.predict(images[0][None]).shape == (1,)
     # A row of pixels is none.
     flat = network(np.random.default_rng(0).normal(size=(20, 1, 6)))

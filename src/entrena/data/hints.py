@@ -53,7 +53,7 @@ def hint_for(table: Table, name: str, *, left_out: bool = False) -> str:
         return ""
     if said := _of_numbers_as_texts(table, name, left_out=left_out):
         return said
-    if left_out and table.place.has_types and _are_dates(column.levels):
+    if table.place.has_types and _are_dates(column.levels):
         return f"dates kept as texts: --role {_quoted(name)}=date"
     if len(column.levels) > MOST_LEVELS:
         return ""
