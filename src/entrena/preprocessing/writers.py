@@ -81,8 +81,7 @@ def number_writer(numbers: NumberBlocks, shift: np.ndarray, scale: np.ndarray) -
             last = min(first + step, stop)
             block = numbers.block(first, last)
             block = block - shift if half == 1 else half * block - half * shift
-            block /= half * scale
-            piece[first - start : last - start, :n] = block
+            np.divide(block, half * scale, out=piece[first - start : last - start, :n], casting="same_kind")
 
     def write_columns(start: int, stop: int, piece: np.ndarray) -> None:
         # One after the other, while they are in the processor's cache; turned once, in the narrower type.
