@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -142,7 +144,7 @@ def test_weights(method):
     weights = np.random.default_rng(2).uniform(0, 2, 50)
     mine.fit(X, sample_weight=weights)
     centred = X - np.average(X, axis=0, weights=weights)
-    values = np.linalg.eigvalsh(centred.T @ (weights[:, None] * centred) / (weights.sum() - 1))[::-1]
+    values = np.linalg.eigvalsh(centred.T @ (weights[:, None] * centred) / (weights.sum() * 49 / 50))[::-1]
     np.testing.assert_allclose(mine.explained_variance_, values, rtol=1e-9)
     ratios = PrincipalComponents(method=method).fit(X, sample_weight=9 * weights).explained_variance_ratio_
     np.testing.assert_allclose(mine.explained_variance_ratio_, ratios, rtol=1e-12)
@@ -327,3 +329,49 @@ def test_small_components_of_many_rows_in_float32_are_kept():
     assert found.n_components_ == 12
     expected = np.sort(np.linalg.eigvalsh(np.cov(X.astype(np.float64).T)))[::-1]
     np.testing.assert_allclose(found.explained_variance_, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("times", [1 / 30, (1 + 1e-15) / 30, 1.0, 7.3])
+def test_weights_that_are_not_whole_count_in_their_ratios(times):
+    """Their sum may lie on either side of 1: the variances must not jump there."""
+    generator = np.random.default_rng(1)
+    X, weights = generator.normal(size=(30, 4)), generator.uniform(0.1, 3, 30)
+    weights *= 30 / weights.sum()
+    found = PrincipalComponents().fit(X, sample_weight=times * weights)
+    centred = X - np.average(X, axis=0, weights=weights)
+    values = np.linalg.eigvalsh(centred.T @ (weights[:, None] * centred) / 29)[::-1]
+    np.testing.assert_allclose(found.explained_variance_, values, rtol=1e-9)
+
+
+def test_columns_of_very_different_units():
+    """A covariance holds squares, and a deviation of 1 beside one of 1e9 is rounding there: then `auto` takes svd."""
+    X = np.random.default_rng(3).normal(size=(600, 4)) * [1e9, 1, 30, 1e-3]
+    X = np.column_stack([X, X[:, 1] + X[:, 2], np.full(600, 0.1)])
+    found = PrincipalComponents().fit(X)
+    theirs = PCA().fit(X)
+    assert (found.method_, found.n_components_) == ("svd", 4)
+    np.testing.assert_allclose(found.explained_variance_, theirs.explained_variance_[:4], rtol=1e-6)
+    np.testing.assert_allclose(found.inverse_transform(found.transform(X)), X, rtol=1e-9, atol=1e-6)
+    said = "vary in 3 more directions, by so little beside the greatest variance that rounding hides it, so they are"
+    with pytest.warns(UserWarning, match=said):
+        assert PrincipalComponents(method="eigen").fit(X).n_components_ == 1
+    with pytest.warns(UserWarning, match="bring the columns to one scale first"):
+        PrincipalComponents().fit(X.astype(np.float32))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        PrincipalComponents().fit(X / [1e9, 1, 30, 1e-3, 30, 1])
+
+
+@pytest.mark.parametrize("method", ["eigen", "svd", "incremental"])
+@pytest.mark.parametrize("offset", [0.0, 1e6])
+def test_the_rounding_of_a_mean_is_no_component(method, offset):
+    X = np.random.default_rng(1).normal(size=(20_000, 3))
+    X = np.column_stack([X, np.full(20_000, 0.1)]) + offset
+    assert PrincipalComponents(method=method).fit(X).n_components_ == 3
+
+
+def test_a_file_is_for_fit_only(tmp_path):
+    pl.DataFrame(np.random.default_rng(0).normal(size=(30, 3)), list("abc")).write_parquet(tmp_path / "t.parquet")
+    found = PrincipalComponents().fit(tmp_path / "t.parquet")
+    with pytest.raises(UsageError, match=r"transform takes rows, and .*t\.parquet is a file: read it first"):
+        found.transform(tmp_path / "t.parquet")

@@ -20,7 +20,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, TargetEncoder
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from entrena.errors import DataError, RecipeError
+from entrena import NetworkClassifier
+from entrena.errors import DataError, RecipeError, UsageError
 from entrena.preprocessing import InputSettings, TableTransformer
 
 # Of fewer rows fewer quantiles are kept, so a weight of 2 is not quite the row twice.
@@ -309,3 +310,55 @@ def test_what_is_wrong_with_the_data_is_said(generator):
 def test_the_command_line_does_not_import_scikit_learn():
     code = "import sys, entrena.preprocessing; sys.exit('sklearn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_a_list_of_inputs_comes_back_as_a_frame():
+    frame = pd.DataFrame({"a": [1.0, 2, 3], "b": [3.0, 1, 2]})
+    assert TableTransformer().fit(frame).inverse_transform([[0, 0]]).to_numpy().tolist() == [[2, 2]]
+
+
+def test_gaps_come_back_to_polars_as_its_own():
+    frame = pl.DataFrame({"a": [1.0, None, 3.0]})
+    transformer = TableTransformer().fit(frame)
+    assert transformer.inverse_transform(transformer.transform(frame))["a"].to_list() == [1.0, None, 3.0]
+
+
+def test_an_array_of_dates_is_of_dates():
+    days = np.array([["2024-01-01"], ["NaT"], ["2024-02-01"]], "datetime64[D]")
+    frame = pd.DataFrame({"x0": days[:, 0].astype("datetime64[s]")})
+    found = TableTransformer().fit_transform(days)
+    np.testing.assert_array_equal(found, TableTransformer().fit_transform(frame))
+    assert np.isfinite(found).all()
+
+
+def test_names_that_columns_have_already():
+    frame = pd.DataFrame({"a": [1, None, 2], "a (missing)": [1, 2, 3]})
+    found = TableTransformer().set_output(transform="polars").fit_transform(frame)
+    assert found.columns == ["a", "a (missing)", "a (missing) (2)"]
+
+
+@pytest.mark.parametrize(
+    ("X", "said"),
+    [
+        (pd.DataFrame([["x", 2], ["y", 4.0]], columns=["a", "a"]), "X: columns 1 and 2 are both called 'a'"),
+        (pd.DataFrame([[1, 2], [3, 4.0]], columns=["a", "a"]), "X: columns 1 and 2 are both called 'a'"),
+        (pd.DataFrame({"a": [1, 2.0], "b": [1, np.inf]}), "X: column 'b', row 2 holds inf; numbers must be finite"),
+        (np.array([[1, np.inf], [2, 3]]), "X: column 'x1', row 1 holds inf; numbers must be finite"),
+        (np.array([[1, datetime.date(2024, 1, 1)]], object), "X: row 1 of column x1 is a date among objects: hand in"),
+    ],
+)
+def test_columns_that_cannot_be_used_are_named(X, said):
+    for fitted in (TableTransformer(), NetworkClassifier(max_epochs=1)):
+        with pytest.raises(DataError) as caught:
+            fitted.fit(X, np.arange(len(X)))
+        assert said in str(caught.value)
+
+
+def test_targets_that_are_missing_and_seeds_that_are_none():
+    frame = pd.DataFrame({"c": list("aabb") * 5})
+    for y in (["x", None, "y", "x"], [1.0, np.nan, 2.0, 3.0]):
+        with pytest.raises(DataError, match="y: the target of row 2 is missing: leave such rows out"):
+            TableTransformer(categories="target").fit(frame, y * 5)
+    for seed in ("a", -1):
+        with pytest.raises(UsageError, match=f"random_state: {seed!r} is not allowed: a whole number from 0 on"):
+            TableTransformer(categories="target", random_state=seed).fit(frame, [1.0, 2.0, 3.0, 5.0] * 5)

@@ -23,7 +23,7 @@ def find_run(typed: str, runs_dir: str, *, unfinished: bool = False, kind: str |
         UsageError: There is no such run.
         RunError: It is no run's folder.
     """
-    from entrena.storage import RunDirectory, list_runs, looks_like_run
+    from entrena.storage import RunDirectory, list_runs, looks_like_run, slug
 
     path, inside = Path(typed), Path(runs_dir) / typed
     if looks_like_run(path):
@@ -38,7 +38,12 @@ def find_run(typed: str, runs_dir: str, *, unfinished: bool = False, kind: str |
         return (stopped or runs)[0].path
     if path.name == typed and inside.exists():
         return RunDirectory.open(inside).path
-    named = [run for run in runs if run.name.split("-", 2)[2:] in ([typed], [f"{run.kind}-{typed}"])]  # newest first
+    names = {typed, slug(typed)} if path.name == typed else {typed}  # --name was written so
+    named = [
+        run
+        for run in runs  # newest first
+        if any(run.name.split("-", 2)[2:] in ([name], [f"{run.kind}-{name}"]) for name in names)
+    ]
     if named:
         return named[0].path
     if path.exists():

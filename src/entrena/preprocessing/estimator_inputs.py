@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import replace
 from typing import Any
 
@@ -9,11 +10,13 @@ import numpy as np
 from sklearn.utils.validation import validate_data
 
 from entrena.data.arrays import check_table_shape, input_names, inputs_of
-from entrena.data.frames import frame_table, is_frame
+from entrena.data.frames import check_names, frame_table, is_frame
 from entrena.data.sparse import is_sparse
 from entrena.data.table import Table, as_numbers
 from entrena.data.values import Place
 from entrena.errors import DataError
+
+FIRST_ROWS = 100  # in which dates among objects are looked for
 
 
 def read_table(estimator: Any, X: Any, *, reset: bool, text_columns: frozenset[str] = frozenset()) -> Table:
@@ -30,19 +33,38 @@ def read_table(estimator: Any, X: Any, *, reset: bool, text_columns: frozenset[s
         DataError: A value cannot be used.
     """
     check_table_shape(X, Place("X"))
+    _check_no_objects_of_dates(X)
+    if is_frame(X) and not hasattr(X, "collect") and len(set(X.columns)) < len(X.columns):
+        check_names([str(name) for name in X.columns], "X")
     has_names = is_frame(X) and not _holds_numbers_only(X)
-    if has_names or _holds_texts(X):
+    if has_names or _holds_texts(X) or getattr(getattr(X, "dtype", None), "kind", "") == "M":
         checked = validate_data(estimator, X, reset=reset, skip_check_array=True)
         table = frame_table(checked, text_columns=text_columns) if has_names else inputs_of(X, None, Place("X"))
     else:
-        kind = {"dtype": (np.float64, np.float32), "accept_sparse": True, "ensure_all_finite": "allow-nan"}
-        table = inputs_of(validate_data(estimator, X, reset=reset, **kind), None, Place("X"))
+        kind = {"dtype": (np.float64, np.float32), "accept_sparse": True, "ensure_all_finite": False}
+        checked = validate_data(estimator, X, reset=reset, **kind)
+        known = getattr(estimator, "feature_names_in_", None)  # a message names the column
+        table = inputs_of(checked, None if known is None else tuple(known), Place("X"))
     known = getattr(estimator, "feature_names_in_", None)
     names = input_names(len(table.columns)) if known is None else tuple(known)
     if table.matrix is not None:
         return Table.of_array(table.matrix, names, table.place)
     renamed = (replace(column, name=name) for column, name in zip(table.columns, names, strict=True))
     return replace(table, columns=tuple(renamed))
+
+
+def _check_no_objects_of_dates(X: Any) -> None:
+    """Raises a DataError for an array of objects that holds dates: which column is of dates, it does not say."""
+    if getattr(getattr(X, "dtype", None), "kind", "") != "O" or getattr(X, "ndim", 0) != 2 or is_frame(X):
+        return
+    for row, column in np.ndindex(*X.shape):
+        if isinstance(X[row, column], datetime.date | np.datetime64):
+            raise DataError(
+                f"X: row {row + 1} of column x{column} is a date among objects: hand in a frame (pandas.DataFrame(X)"
+                ".infer_objects()), or an array of datetime64 alone"
+            )
+        if row >= FIRST_ROWS:
+            return
 
 
 MAKES_NUMBERS = 'TableTransformer(decorrelate="pca")'

@@ -308,7 +308,7 @@ class Preprocessor:
                 yield block, None if weights is None else weights[start:stop]
 
         if self.settings.center and SCALES[self.settings.scale.name].details.get("shifts_by_mean"):
-            return Rows.centred_already(read, d, n, float(n if weights is None else weights.sum()), dtype)
+            return Rows.centred_already(read, d, n, weights, dtype)
         return Rows.look(read)
 
     def _straight(self, writers: list[Writer], start: int, stop: int, dtype: np.dtype) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 With weights w, W = Σw, mean m and centred rows x − m, the covariance is
 
-    C = Σ w·(x − m)(x − m)ᵀ / D,   D = W − 1   (n − 1 without weights; W·(n − 1)/n where W is 1 or less),
+    C = Σ w·(x − m)(x − m)ᵀ / D,   D = W − 1 where all weights are whole: a weight of 2 is two rows,
+                                   D = W·(n − 1)/n where they are not: they count in their ratios,
 
 and C·v = λ·v: the eigenvectors v with the greatest λ are the components. A row is x = m + Σ (vᵀ(x − m))·v, and keeping
 the first k of them leaves the least mean square that any k directions can leave: the sum of the other λ.
@@ -32,6 +33,7 @@ BLOCK_VALUES = 2**21  # of rows that are multiplied with each other at once
 MOST_COLUMNS = 10_000  # of a covariance: 800 MB in float64
 MOST_COLUMNS_EIGEN = 1_000  # up to which the covariance is the quickest way where rows are many
 ROWS_FOR_EIGEN = 10  # times the columns: so many are many
+MOST_VALUES_SVD = 2**27  # rows × columns that are decomposed where the covariance hides small components
 SMALL = 500  # rows and columns of a table that is decomposed whole
 FEW_COMPONENTS = 0.8  # of the greatest possible number: fewer are worth the randomized way
 ROUNDINGS = 8  # a variance below so many rounding errors of a covariance matrix is none
@@ -75,7 +77,9 @@ class Rows:
             DataError: There are no rows.
         """
         n, weight, mean, dtype, squares = 0, 0.0, np.zeros(0), np.dtype(np.float32), np.zeros((0, 0))
+        are_whole = True
         for block, weights in read():
+            are_whole &= _are_whole(weights)
             dtype = np.result_type(dtype, block.dtype if block.dtype.kind == "f" else np.float64)
             if scatter and len(block) and (weights is None or weights.any()):
                 _check_columns(block.shape[1])
@@ -96,20 +100,21 @@ class Rows:
             n, weight = n + counted, weight + own
         if n == 0:
             raise DataError("there are no rows to find principal components of")
-        return cls(read, n, weight, _divisor(n, weight), mean, dtype, squares if scatter else None)
+        return cls(read, n, weight, _divisor(n, weight, are_whole), mean, dtype, squares if scatter else None)
 
     @classmethod
-    def centred_already(cls, read: Read, n_columns: int, n: int, weight: float, dtype: DTypeLike) -> Rows:
+    def centred_already(cls, read: Read, n_columns: int, n: int, weights: np.ndarray | None, dtype: DTypeLike) -> Rows:
         """Rows whose mean is known to be 0, so that they need not be read for it.
 
         Args:
             read: As the attribute.
             n_columns: How many columns there are.
             n: How many rows there are of weight above 0, at least one.
-            weight: W.
+            weights: [rows] or None.
             dtype: Of the blocks.
         """
-        return cls(read, n, weight, _divisor(n, weight), np.zeros(n_columns), np.dtype(dtype))
+        weight = float(n if weights is None else weights.sum())
+        return cls(read, n, weight, _divisor(n, weight, _are_whole(weights)), np.zeros(n_columns), np.dtype(dtype))
 
     @property
     def n_columns(self) -> int:
@@ -180,15 +185,21 @@ def _scatter_of(block: np.ndarray, weights: np.ndarray | None) -> tuple[float, n
     return own, rough.astype(np.float64) + left, squares
 
 
-def _divisor(n: int, weight: float) -> float:
-    return weight - 1 if weight > 1 else weight * (n - 1) / n
+def _are_whole(weights: np.ndarray | None) -> bool:
+    return weights is None or bool((np.rint(weights) == weights).all())
+
+
+def _divisor(n: int, weight: float, are_whole: bool) -> float:
+    return weight - 1 if are_whole else weight * (n - 1) / n
 
 
 def _mean_away(block: np.ndarray, weights: np.ndarray | None, start: np.ndarray) -> np.ndarray:
-    """[columns] the mean of a block less `start`, in float64."""
+    """[columns] the mean of a block less `start`, in float64: roughly, and what the rough one leaves."""
     if weights is None:
-        return block.sum(axis=0, dtype=np.float64) / len(block) - start
-    return weights @ (block - start) / weights.sum()
+        rough = block.sum(axis=0, dtype=np.float64) / len(block)
+        return rough - start + np.subtract(block, rough, dtype=np.float64).sum(axis=0) / len(block)
+    rough = weights @ block / weights.sum()
+    return rough - start + weights @ (block - rough) / weights.sum()
 
 
 Found = tuple[np.ndarray, np.ndarray]  # variances [k], directions [k, columns]
@@ -277,6 +288,7 @@ class Components:
         total: The sum of the variances of all columns.
         n_rows: How many rows of weight above 0 they were found from.
         method: How they were found.
+        n_hidden: In how many more directions the rows vary, by so little beside the greatest that rounding hides it.
     """
 
     mean: np.ndarray
@@ -285,6 +297,7 @@ class Components:
     total: float
     n_rows: int
     method: str
+    n_hidden: int = 0
 
     @property
     def n(self) -> int:
@@ -358,32 +371,67 @@ def find_components(rows: Rows, wanted: Wanted, method: str = "auto", *, seed: i
     d = rows.n_columns
     if wanted.number is not None and wanted.number > d:
         raise UsageError(f"components = {wanted.number} is more than the {d} columns that there are: take at most {d}")
-    method = choose_method(rows.n, d, wanted) if method == "auto" else method
-    function = METHODS[method].function
-    assert function is not None
+    asked, method = method, choose_method(rows.n, d, wanted) if method == "auto" else method
     most = max(1, min(rows.n - 1, d))
     k = most if wanted.number is None else min(wanted.number, most)
-    variances, directions = function(rows, k, seed)
-    variances, directions = np.maximum(variances.astype(np.float64), 0), directions.astype(np.float64)
+    variances, directions, kept = _of_method(method, rows, k, seed)
+    n_hidden = 0
+    if 0 < kept < k and d <= MOST_COLUMNS_EIGEN:
+        rank = min(_rank(rows), k)
+        if kept < rank and asked == "auto" and method == "eigen" and rows.n * d <= MOST_VALUES_SVD:
+            method = "svd"  # a covariance holds the squares: what is small is lost in them twice as early
+            variances, directions, kept = _of_method(method, rows, k, seed)
+        n_hidden = max(0, rank - kept)
     total = float(np.trace(rows.covariance)) if method in ("eigen", "incremental") else rows.total
-    # The entries of a covariance are rounded by eps each, whatever the number of rows, whose blocks add in float64.
-    at_least = ROUNDINGS * np.sqrt(d) * np.finfo(rows.dtype).eps * variances.max(initial=0)
-    # 0.1 less the mean of many is not always 0: what a mean's rounding adds along each direction is no variance either.
-    ulps = MEAN_ULPS if rows.dtype == np.float64 else 1
-    of_means = np.square(directions * (ulps * np.finfo(rows.dtype).eps * rows.mean)).sum(axis=1)
-    above = np.flatnonzero((variances > at_least) & (variances > of_means))
-    kept = int(above[-1]) + 1 if rows.n > 1 and len(above) else 0
     if not kept:
         variances = np.zeros_like(variances)
     if wanted.share is not None and kept:
         reached = np.cumsum(variances[:kept]) >= (wanted.share - EXACTLY_ALL) * total
-        kept = min(kept, int(reached.argmax()) + 1 if reached.any() else kept)
+        if reached.any():
+            kept, n_hidden = min(kept, int(reached.argmax()) + 1), 0
     kept = max(1, kept)
-    return Components(rows.mean, _signed(directions[:kept]), variances[:kept], total, rows.n, method)
+    return Components(rows.mean, _signed(directions[:kept]), variances[:kept], total, rows.n, method, n_hidden)
+
+
+def _of_method(method: str, rows: Rows, k: int, seed: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """Variances [at most k], directions, and how many of them are more than rounding."""
+    function = METHODS[method].function
+    assert function is not None
+    variances, directions = function(rows, k, seed)
+    variances, directions = np.maximum(variances.astype(np.float64), 0), directions.astype(np.float64)
+    # The entries of a covariance are rounded by eps each, whatever the number of rows, whose blocks add in float64;
+    # singular values, the roots of the variances, are so, too.
+    of_greatest = ROUNDINGS * np.sqrt(rows.n_columns) * float(np.finfo(rows.dtype).eps)
+    if method in ("svd", "randomized"):
+        of_greatest = of_greatest**2
+    at_least = of_greatest * variances.max(initial=0)
+    of_means = np.square(directions * _mean_rounding(rows)).sum(axis=1)
+    above = np.flatnonzero((variances > at_least) & (variances > of_means))
+    return variances, directions, int(above[-1]) + 1 if rows.n > 1 and len(above) else 0
+
+
+def _mean_rounding(rows: Rows) -> np.ndarray:
+    """[columns] by how much rounding may move each mean: 0.1 less the mean of many is not always 0."""
+    ulps = MEAN_ULPS if rows.dtype == np.float64 else 1
+    return ulps * float(np.finfo(rows.dtype).eps) * np.abs(rows.mean)
+
+
+def _rank(rows: Rows) -> int:
+    """In how many directions rows vary, whatever the units of their columns: the rank of their correlations."""
+    from scipy.linalg import eigvalsh
+
+    deviations = np.sqrt(np.maximum(np.diag(rows.covariance), 0))
+    varies = deviations > _mean_rounding(rows)
+    if not varies.any():
+        return 0
+    own = deviations[varies]
+    found = eigvalsh(rows.covariance[np.ix_(varies, varies)] / np.outer(own, own))
+    eps = np.finfo(rows.dtype).eps
+    return int((found > ROUNDINGS * np.sqrt(rows.n_columns) * eps * found.max()).sum())
 
 
 def shortfall(found: Components, number: int | None) -> str:
-    """What is to be said where rows vary in fewer directions than were asked for, or in none; empty: nothing.
+    """What is to be said where fewer components were found than were asked for, or than there are; empty: nothing.
 
     Args:
         found: Of these rows.
@@ -398,6 +446,13 @@ def shortfall(found: Components, number: int | None) -> str:
         rows, where = ("1 row", "there") if n == 1 else (f"{n:,} rows that are all alike", "in all of them")
         said = f"principal components of {rows}: nothing varies, so the one that is kept is 0 {where}"
         return f"{said}; rows that differ are needed"
+    if found.n_hidden:
+        more = "1 more direction" if found.n_hidden == 1 else f"{found.n_hidden:,} more directions"
+        are = "it is" if found.n_hidden == 1 else "they are"
+        return (
+            f"principal components: the {n:,} rows vary in {more}, by so little beside the greatest variance that "
+            f"rounding hides it, so {are} left out; bring the columns to one scale first"
+        )
     if number is None or found.n >= number:
         return ""
     are, directions = ("is", "1 direction") if found.n == 1 else ("are", f"{found.n:,} directions")

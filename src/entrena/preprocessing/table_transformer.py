@@ -24,7 +24,8 @@ from entrena.data.roles import roles_by_kind
 from entrena.data.schema import Schema, infer_schema
 from entrena.data.sparse import check_dense
 from entrena.data.table import Column, Table
-from entrena.errors import DataError, Problem, RecipeError
+from entrena.data.values import is_missing
+from entrena.errors import DataError, Problem, RecipeError, UsageError
 from entrena.preprocessing.categories import CATEGORIES
 from entrena.preprocessing.estimator_inputs import read_table
 from entrena.preprocessing.inverse import columns_of
@@ -156,7 +157,7 @@ class TableTransformer(TransformerMixin, BaseEstimator):
         if self._library is None and all(encoding.role == "number" for encoding in plan.encodings):
             return np.column_stack([column.values for column in columns]).astype(Z.dtype, copy=False)
         if self._library == "pandas":
-            return self._frame(columns, getattr(given, "index", None))
+            return self._frame(columns, getattr(given, "index", None) if is_frame(given) else None)
         return _together(columns, self._library)
 
     def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> np.ndarray:
@@ -169,7 +170,8 @@ class TableTransformer(TransformerMixin, BaseEstimator):
         names = _check_feature_names_in(self, input_features)
         pairs = zip(self.preprocessor_.encodings, names, strict=True)
         renamed = tuple(replace(encoding, name=str(name)) for encoding, name in pairs)
-        return np.asarray(replace(self.preprocessor_, encodings=renamed).feature_names, object)
+        found = replace(self.preprocessor_, encodings=renamed).feature_names
+        return np.asarray(_each_once(found), object)
 
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> tuple[Table, OutOfFold]:
         settings = self._settings()
@@ -212,13 +214,19 @@ class TableTransformer(TransformerMixin, BaseEstimator):
         return settings
 
     def _targets(self, table: Table, y: Any, weight: np.ndarray | None, settings: InputSettings) -> EncodingTargets:
-        y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
+        y = check_array(y, ensure_2d=False, dtype=None, input_name="y", ensure_all_finite="allow-nan")
         check_consistent_length(np.empty(table.n_rows), y)
         y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+        missing = np.array([is_missing(value) for value in y.flat], bool).reshape(len(y), -1).any(axis=1)
+        if missing.any():
+            raise DataError(f"y: the target of row {int(missing.argmax()) + 1} is missing: leave such rows out")
         names = ("y",) if y.ndim == 1 else tuple(f"y{number}" for number in range(y.shape[1]))
         schema: Schema = infer_schema(Examples(table, y.astype(str) if y.dtype.kind == "O" else y, names, "X"))
         n_folds = int(CATEGORIES.settings_of(settings.categories)["folds"] or 0)
-        chance = np.random.default_rng(self.random_state)
+        try:
+            chance = np.random.default_rng(self.random_state)
+        except (TypeError, ValueError):
+            raise UsageError(f"random_state: {self.random_state!r} is not allowed: a whole number from 0 on") from None
         return EncodingTargets.of(y.astype(str) if y.dtype.kind == "O" else y, schema, n_folds, chance, weight)
 
     def _dtype(self, table: Table) -> np.dtype:
@@ -242,12 +250,28 @@ def _problem(details: dict[str, Any]) -> Problem:
     return Problem(key, f"{details['input']!r} is not allowed: true or false")
 
 
+def _each_once(names: Sequence[str]) -> list[str]:
+    """Names that differ: of those that are equal the second gets a number, as where a column is called `a (missing)`.
+
+    >>> _each_once(["a", "b", "a"])
+    ['a', 'b', 'a (2)']
+    """
+    found: dict[str, None] = {}
+    for name in names:
+        own, number = name, 1
+        while own in found:
+            number += 1
+            own = f"{name} ({number})"
+        found[own] = None
+    return list(found)
+
+
 def _together(columns: Sequence[Column], library: str | None) -> Any:
     """Columns as a frame of a library, or as an array of objects [rows, columns]."""
     if library == "polars":
         import polars as pl
 
-        return pl.DataFrame({column.name: _series_values(column) for column in columns})
+        return pl.DataFrame([pl.Series(each.name, _series_values(each), nan_to_null=True) for each in columns])
     out = np.empty((len(columns[0].values), len(columns)), object)
     for j, column in enumerate(columns):
         out[:, j] = _series_values(column)

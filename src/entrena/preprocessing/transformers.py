@@ -112,7 +112,7 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             rows = Rows.look(read, scatter=method in ("eigen", "incremental"))
         if not np.isfinite(rows.mean).all():  # a gap or an infinity in X is in the mean as well
             self._check_finite(X)
-        self._keep(find_components(rows, wanted, method, seed=self.random_state))
+        self._keep(find_components(rows, wanted, self.method, seed=self.random_state))
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -162,6 +162,8 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def _numbers(self, X: Any, *, reset: bool) -> np.ndarray:
         """X as floats; whether they are finite is seen from what is computed."""
+        if isinstance(X, str | Path):
+            raise UsageError(f"transform takes rows, and {X} is a file: read it first, as with polars.read_parquet")
         return read_numbers(self, X, reset=reset)
 
     def _check_finite(self, X: np.ndarray) -> None:
