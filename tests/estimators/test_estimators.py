@@ -147,7 +147,7 @@ def test_messages():
         NetworkClassifier().fit(X, np.zeros(len(X)))
     with pytest.raises(NotFittedError):
         NetworkClassifier().predict(X)
-    with pytest.raises(ValueError, match="infinity"):
+    with pytest.raises(ValueError, match="column 'x0', row 1 holds inf; numbers must be finite"):
         NetworkRegressor().fit(np.full((4, 2), np.inf), np.arange(4.0))
     with pytest.raises(DataError, match="column 'x0' has 4 missing values, the first in row 1"):
         NetworkRegressor(missing="refuse").fit(np.full((4, 2), np.nan), np.arange(4.0))
