@@ -156,23 +156,3 @@ def test_a_table_of_pixels(entrena: Entrena, tmp_path: Path, monkeypatch: pytest
     assert "say that they are pixels (--image 28x28; in Python hand in" in said.err
     said = entrena("train", "digits", "--image", "8x8", "--set", "augment=shift", "--set", "max_epochs=2", "--json")
     assert json.loads(said.out)["recipe"]["inputs"]["augment"] == {"shift": 0.1}
-
-
-def test_predictions_for_a_column_of_pictures_name_their_rows(entrena: Entrena, photos: Path) -> None:
-    assert entrena("train", "photos", "--set", "max_epochs=5", "-q").code == 0
-    contents = [file.read_bytes() for file in sorted(photos.rglob("*.png"))]
-    contents[3] = contents[3][:40]
-    place = [f"p{k}" for k in range(60)]
-    pl.DataFrame({"place": place, "image": contents, "class": ["day"] * 30 + ["night"] * 30}).write_parquet("p.parquet")
-    said = entrena("predict", "last", "p.parquet")
-    assert said.code == 1
-    assert "p.parquet: the picture in row 4 cannot be read" in said.err
-    found = pl.read_csv(io.StringIO(entrena("predict", "last", "p.parquet", "--skip-bad").out))
-    rows = [row for row in range(1, 61) if row != 4]
-    assert found["row"].to_list() == rows
-    found = pl.read_csv(io.StringIO(entrena("predict", "last", "p.parquet", "--skip-bad", "--keep").out))
-    assert found.columns == ["row", "place", "class", "prediction", "probability_day", "probability_night"]
-    assert found["place"].to_list() == [place[row - 1] for row in rows]
-    said = entrena("predict", "last", "p.parquet", "--skip-bad", "--json")
-    assert said.json["predictions"]["row"] == rows
-    assert entrena("evaluate", "last", "p.parquet", "--skip-bad", "--json").json["scores"]["accuracy"] > 0.9

@@ -174,7 +174,7 @@ def test_arrays_of_images() -> None:
         (np.zeros((2, 3, 28, 28)), "have shape (2, 3, 28, 28); channels come last: np.moveaxis(X, 1, -1)"),
         (np.zeros((2, 3, 8, 10)), "have shape (2, 3, 8, 10); channels come last: np.moveaxis(X, 1, -1)"),
         (np.zeros((2, 1, 8, 8)), "have shape (2, 1, 8, 8); channels come last: np.moveaxis(X, 1, -1)"),
-        (np.full((2, 4, 4), np.nan), "pixel 'x0' of row 1 is missing: fill it in, or leave the image out"),
+        (np.full((2, 4, 4), np.nan), "pixel 'x0' of row 1 is missing: fill it in, or leave it out"),
         (np.full((2, 4, 4), np.inf), "holds inf; numbers must be finite"),
         (np.zeros((0, 4, 4)), "there are no images"),
         (np.full((2, 4, 4), "a"), "images are arrays of numbers; these hold <U1"),
@@ -241,28 +241,3 @@ def test_a_column_of_pictures_with_bad_ones(tmp_path: Path) -> None:
         read(file, target="sort")
     with pytest.raises(UsageError, match="which column is to be predicted from the pictures"):
         read(file)
-
-
-def test_several_columns_of_pictures(tmp_path: Path) -> None:
-    _, frame = column_of(tmp_path)
-    file = tmp_path / "two.parquet"
-    frame.with_columns(again=pl.col("image")).write_parquet(file)
-    with pytest.raises(UsageError, match=r"has several columns of pictures \('image', 'again'\): hand in a file with"):
-        read(file, target="kind")
-    frame.with_columns(digest=pl.lit(b"0123")).write_parquet(file)  # other bytes are no pictures
-    assert read(file, target="kind").inputs.image == (5, 4, 3)
-
-
-def test_whole_numbers_of_32_bits_have_no_known_range(tmp_path: Path) -> None:
-    save(np.full((5, 4), 70_000, np.int32), tmp_path / "a" / "1.tiff")
-    save(np.full((5, 4), 7, np.uint8), tmp_path / "b" / "2.tiff")
-    with pytest.raises(DataError, match="1.tiff cannot be read: its pixels have 32 bits, whose range is not known"):
-        read(tmp_path)
-
-
-def test_images_of_pillow() -> None:
-    arrays = np.random.default_rng(SEED).integers(0, 255, (20, 5, 4)).astype(np.uint8)
-    y = np.arange(20) % 2
-    by_array = NetworkClassifier(max_epochs=1).fit(arrays, y)
-    by_image = NetworkClassifier(max_epochs=1).fit([PIL.fromarray(each) for each in arrays], y)
-    assert np.array_equal(by_array.predict_proba(arrays), by_image.predict_proba(arrays))

@@ -262,15 +262,3 @@ def test_few_people(people, tmp_path):
     for name in ("seen", "unseen"):  # at most half of the parts are shown: the others are left to find components from
         assert len(results["shown"][name]["pictures"]) == min(4, parts // 2)
     assert_told(LESSON, results, 4)
-
-
-def test_a_damaged_picture_is_named_without_an_option_that_lessons_have_not(tmp_path):
-    pillow = pytest.importorskip("PIL.Image", reason="needs Pillow (the extra `images`)")
-    (tmp_path / "ann").mkdir()
-    for number in range(12):
-        pillow.fromarray(np.full((8, 8), number, np.uint8)).save(tmp_path / "ann" / f"{number:02}.png")
-    (tmp_path / "ann" / "05.png").write_bytes(b"broken")
-    with pytest.raises(
-        DataError, match="05.png cannot be read: it is no picture that Pillow knows; mend or remove it$"
-    ):
-        read_pictures(str(tmp_path), 50, np.random.default_rng(0))

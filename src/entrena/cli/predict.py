@@ -84,7 +84,6 @@ def predict(
     import numpy as np
 
     from entrena.data import read_columns, read_inputs
-    from entrena.data.image_column import columns_beside, image_column
     from entrena.model import Model
 
     model = Model.load(path)
@@ -94,10 +93,6 @@ def predict(
     columns = predictions(model, inputs, probabilities)
     if table.files is not None:
         columns = {"file": np.array(table.files), **columns}
-    elif table.image is not None and (pictures := image_column(data)):
-        rows = np.array([table.file_row(row) for row in range(table.n_rows)])
-        columns = with_own(columns_beside(data, pictures, rows), columns) if keep else columns
-        columns = {"row": rows + 1, **columns}
     elif keep:
         columns = with_own(table, columns)
     notes = [f"{data}: {table.said}"] if table.said else []

@@ -18,25 +18,18 @@ from typing import Any
 import numpy as np
 
 from entrena.data.arrays import input_names
-from entrena.data.frames import frame_table
 from entrena.data.images import words_for
 from entrena.data.pictures import check_pillow, n_threads, read_into, size_of, usual_shape
 from entrena.data.table import Table
 from entrena.data.values import Place
-from entrena.errors import DataError, UsageError, shortened
+from entrena.errors import DataError, shortened
 
 Shape = tuple[int, int, int]
 MOST_SHOWN = 5
-FIRST_ROWS = 20  # in which it is looked for which columns of bytes hold pictures
-BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*", b"BM", b"GIF8")  # how files of pictures begin
 
 
 def image_column(source: object) -> str:
-    """The name of the one column of pictures in a Parquet file; empty where the source is none, or has none.
-
-    Raises:
-        UsageError: It has several.
-    """
+    """The name of the one column of pictures in a Parquet file; empty where the source is none, or has none."""
     if not isinstance(source, str | Path) or Path(source).suffix.lower() != ".parquet":
         return ""
     path = Path(source).expanduser()
@@ -49,34 +42,7 @@ def image_column(source: object) -> str:
     except (pl.exceptions.PolarsError, OSError):
         return ""  # told by whoever reads it
     names = [name for name, kind in schema.items() if kind == pl.Binary() or _has_bytes(kind)]
-    if len(names) < 2:
-        return names[0] if names else ""
-    first = pl.scan_parquet(path, glob=False, hive_partitioning=False).select(names).head(FIRST_ROWS).collect()
-    pictures = [name for name in names if any(map(_begins_as_picture, _bytes_of(first[name])))]
-    if len(pictures) > 1:
-        listed = ", ".join(f"'{shortened(name)}'" for name in pictures)
-        raise UsageError(f"{source} has several columns of pictures ({listed}): hand in a file with one of them")
-    return pictures[0] if pictures else ""
-
-
-def columns_beside(source: str | Path, column: str, rows: np.ndarray) -> Table:
-    """Some rows of all columns but that of the pictures."""
-    import polars as pl
-
-    frame = pl.read_parquet(Path(source).expanduser(), glob=False, hive_partitioning=False)
-    return frame_table(frame.drop(column)[rows])
-
-
-def _bytes_of(series: Any) -> list[bytes | None]:
-    """The contents of a column of bytes, or of structures with a field `bytes`."""
-    import polars as pl
-
-    contents: list[bytes | None] = (series if series.dtype == pl.Binary() else series.struct.field("bytes")).to_list()
-    return contents
-
-
-def _begins_as_picture(content: bytes | None) -> bool:
-    return content is not None and (content.startswith(BEGINNINGS) or content[8:12] == b"WEBP")
+    return names[0] if len(names) == 1 else ""
 
 
 def read_image_column(
@@ -112,7 +78,7 @@ def read_image_column(
     frame = pl.read_parquet(path, columns=[column, *wanted], glob=False, hive_partitioning=False)
     frame = frame if choose is None else frame[choose(len(frame))]
     series = frame[column]
-    contents = _bytes_of(series)
+    contents = (series if series.dtype == pl.Binary() else series.struct.field("bytes")).to_list()
     place = Place(path.name)
     shape_of_raw = _raw_shape(path, contents, image)
     left_out = [name for name in names if name not in (column, *wanted)]
@@ -133,9 +99,9 @@ def read_image_column(
     if bad:
         said.append(f"{len(bad)} that cannot be read left out")
         kept = np.setdiff1d(np.arange(len(pixels)), list(bad))
-        frame = frame[kept]
-    table = replace(Table.of_array(pixels, input_names(pixels.shape[1]), place), image=shape, said="; ".join(said))
-    return table.take(kept) if bad else table, frame.select(wanted)
+        pixels, frame = pixels[kept], frame[kept]
+    table = Table.of_array(pixels, input_names(pixels.shape[1]), place)
+    return replace(table, image=shape, said="; ".join(said)), frame.select(wanted)
 
 
 def _has_bytes(kind: Any) -> bool:

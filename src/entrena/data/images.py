@@ -102,18 +102,13 @@ def check_gaps(matrix: np.ndarray, names: Sequence[str], place: Place) -> None:
         gaps = np.isnan(matrix[first : first + 1024])
         if gaps.any():
             row, column = (int(index) for index in np.argwhere(gaps)[0])
-            place.refuse(
-                f"pixel '{names[column]}' of {place.row(first + row)} is missing: fill it in, or leave the image out"
-            )
+            place.refuse(f"pixel '{names[column]}' of {place.row(first + row)} is missing: fill it in, or leave it out")
 
 
 def is_array_of_images(values: Any) -> bool:
     """Whether an array has three or four dimensions, or a list holds arrays of two or three."""
-    if isinstance(values, list | tuple):  # arrays, or images of Pillow
-        return bool(values) and all(
-            getattr(each, "ndim", 0) in (2, 3) or (hasattr(each, "getpixel") and hasattr(each, "mode"))
-            for each in values
-        )
+    if isinstance(values, list | tuple):
+        return bool(values) and all(getattr(each, "ndim", 0) in (2, 3) for each in values)
     return getattr(values, "ndim", 0) in (3, 4) and hasattr(values, "shape")
 
 
@@ -187,5 +182,5 @@ def check_pixels(table: Table, image: Image | None, names: Sequence[str]) -> Non
     lacks = "no such columns" if lacking == len(names) else f"{lacking:,} of the {len(names):,} columns of pixels not"
     raise UsageError(
         f"{table.place.source}: the model was trained on images of {words_for(image)}, and the table has {lacks}: "
-        "name a picture, a folder of pictures, a Parquet file with a column of them, or a table of pixels"
+        "name a picture or a folder of pictures, or a table of pixels"
     )

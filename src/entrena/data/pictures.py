@@ -81,8 +81,6 @@ def read_into(file: Path | BytesIO, row: np.ndarray, *, shape: tuple[int, int, i
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(file) as opened:
-                if opened.format == "TIFF" and opened.mode == "I":
-                    raise ValueError("its pixels have 32 bits, whose range is not known: save it with 8 or 16 bits")
                 opened.draft("L" if channels == 1 else "RGB", (2 * width, 2 * height))  # JPEG: decodes fewer pixels
                 picture: Any = ImageOps.exif_transpose(opened)
                 picture = _plain(picture, "L" if channels == 1 else "RGB")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,15 +41,6 @@ def drawn(n: int, most: int, chance: np.random.Generator) -> np.ndarray:
     return np.sort(chance.permutation(n)[:most]) if n > most else np.arange(n)
 
 
-@contextmanager
-def without_option() -> Iterator[None]:
-    """Errors without the advice to leave bad pictures out: a lesson takes all."""
-    try:
-        yield
-    except DataError as error:
-        raise DataError(str(error).removesuffix(", or say --skip-bad")) from None
-
-
 def examples_of(
     path: str,
     image: tuple[int, int, int | None] | None = None,
@@ -76,15 +66,13 @@ def examples_of(
 
     place = Path(path).expanduser()
     if place.is_dir():
-        with without_option():
-            return read_folder(place, image, targets=False, choose=choose)
+        return read_folder(place, image, targets=False, choose=choose)
     if not place.exists():
         raise UsageError(f"--data {path}: there is no such file or folder")
     column = image_column(place)
     if not column:
         raise UsageError(f"--data {path}: name a folder of pictures, or a Parquet file with one column of pictures")
-    with without_option():
-        table, frame = read_image_column(place, column, image, TARGETS, choose=choose)
+    table, frame = read_image_column(place, column, image, TARGETS, choose=choose)
     if not frame.columns:
         return Examples(table, None, (), place.name)
     name = frame.columns[0]
