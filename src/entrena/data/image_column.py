@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from entrena.data.arrays import input_names
+from entrena.data.frames import polars_table
 from entrena.data.images import words_for
 from entrena.data.pictures import check_pillow, n_threads, read_into, size_of, usual_shape
 from entrena.data.table import Table
@@ -49,9 +50,10 @@ def read_image_column(
     source: str | Path,
     column: str,
     image: tuple[int, int, int | None] | None,
-    others: Sequence[str],
+    others: Sequence[str] | None,
     *,
     skip_bad: bool = False,
+    can_skip: bool = True,
     choose: Callable[[int], np.ndarray] | None = None,
 ) -> tuple[Table, Any]:
     """The pictures of a Parquet file, and other columns of their rows.
@@ -60,12 +62,14 @@ def read_image_column(
         source: The file.
         column: The column of pictures.
         image: Height and width to which pictures are resized, and channels, 1 or 3; None as in `pictures.usual_shape`.
-        others: Columns that are wanted as well, such as the target; those that are not there are left out.
+        others: Columns that are wanted as well, such as the target; those that are not there are left out. None: all.
         skip_bad: Whether a picture that cannot be read is left out, and told.
+        can_skip: Whether the user can say that such a picture be left out.
         choose: From how many there are to the numbers of those that are read; None: all.
 
     Returns:
-        The table of images, and a Polars frame of the others.
+        The table of images, beside them all others where these are wanted; and a Polars frame of the others, of the
+        same rows.
 
     Raises:
         DataError: A picture cannot be read, or is missing; the message names its row.
@@ -74,9 +78,12 @@ def read_image_column(
 
     path = Path(source).expanduser()
     names = list(pl.scan_parquet(path, glob=False, hive_partitioning=False).collect_schema())
-    wanted = [name for name in others if name in names]
+    wanted = (
+        [name for name in names if name != column] if others is None else [name for name in others if name in names]
+    )
     frame = pl.read_parquet(path, columns=[column, *wanted], glob=False, hive_partitioning=False)
-    frame = frame if choose is None else frame[choose(len(frame))]
+    numbers = np.arange(len(frame)) if choose is None else choose(len(frame))
+    frame = frame if choose is None else frame[numbers]
     series = frame[column]
     contents = (series if series.dtype == pl.Binary() else series.struct.field("bytes")).to_list()
     place = Place(path.name)
@@ -91,17 +98,23 @@ def read_image_column(
     if bad and not skip_bad:
         row, why = next(iter(bad.items()))
         more = f" ({len(bad)} such pictures)" if len(bad) > 1 else ""
-        place.refuse(f"the picture in {place.row(row)} cannot be read: {why}{more}; leave it out, or say --skip-bad")
+        advice = "leave it out, or say --skip-bad" if can_skip else "leave its row out"
+        place.refuse(f"the picture in {place.row(numbers[row])} cannot be read: {why}{more}; {advice}")
     said = [words_for(shape)]
     if left_out:
         listed = ", ".join(map(shortened, left_out[:MOST_SHOWN]))
         said.append(f"besides the pictures {listed} left out")
     if bad:
-        said.append(f"{len(bad)} that cannot be read left out")
-        kept = np.setdiff1d(np.arange(len(pixels)), list(bad))
-        pixels, frame = pixels[kept], frame[kept]
+        rows = ", ".join(str(numbers[row] + place.first_row) for row in list(bad)[:MOST_SHOWN])
+        more = f" and {len(bad) - MOST_SHOWN} more" if len(bad) > MOST_SHOWN else ""
+        said.append(f"{len(bad)} that cannot be read left out: row{'s' if len(bad) > 1 else ''} {rows}{more}")
     table = Table.of_array(pixels, input_names(pixels.shape[1]), place)
-    return replace(table, image=shape, said="; ".join(said)), frame.select(wanted)
+    beside = polars_table(frame.select(wanted), place) if others is None else None
+    table = replace(table, image=shape, said="; ".join(said), beside=beside)
+    if not bad:
+        return table, frame.select(wanted)
+    kept = np.setdiff1d(np.arange(len(pixels)), list(bad))
+    return table.take(kept), frame[kept].select(wanted)
 
 
 def _has_bytes(kind: Any) -> bool:
