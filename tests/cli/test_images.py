@@ -185,6 +185,36 @@ def test_columns_beside_pictures_are_kept(entrena: Entrena, pictures_in_a_table:
     assert (said.code, "pictures.parquet has a column 'row' of its own: rename" in said.err) == (2, True), said.err
 
 
+def test_several_columns_of_pictures_are_refused(entrena: Entrena, pictures_in_a_table: pl.DataFrame) -> None:
+    frame = pictures_in_a_table[2:40].with_columns(code=pl.lit(b"\1\2\3"))
+    frame.write_parquet("one.parquet")  # the other column of bytes holds no pictures
+    train = entrena("train", "one.parquet", "--target", "kind", "--set", "max_epochs=1")
+    assert (train.code, "9 × 7 pixels, grey" in train.out) == (0, True), train.err
+    packed = pl.struct(bytes="image", path="name")
+    gaps = pl.when(pl.int_range(38) > 5).then(packed)  # the first are missing
+    frame.with_columns(small=gaps).write_parquet("two.parquet")
+    wrong = (
+        "two.parquet holds several columns of pictures (image, small), and one is read: write a file with one of them"
+    )
+    train = entrena("train", "two.parquet", "--target", "kind")
+    assert (train.code, wrong in train.err) == (2, True), train.err
+    for command in ("predict", "evaluate"):
+        said = entrena(command, "last", "two.parquet")
+        assert (said.code, wrong in said.err) == (2, True), said.err
+
+
+def test_pictures_in_other_tables_than_parquet(entrena: Entrena, pictures_in_a_table: pl.DataFrame) -> None:
+    frame = pictures_in_a_table[2:40]
+    frame.write_parquet("good.parquet")
+    assert entrena("train", "good.parquet", "--target", "kind", "--set", "max_epochs=1", "-q").code == 0
+    frame.write_ipc("pictures.arrow")
+    frame.with_columns(image=pl.struct(bytes="image")).write_ipc("pictures.feather")
+    for file, what in (("pictures.arrow", "binary data"), ("pictures.feather", "lists or structures")):
+        said = entrena("predict", "last", file)
+        assert said.code == 2
+        assert f"column 'image' holds {what}: pictures in a table are read from Parquet files only" in said.err
+
+
 def test_a_table_of_pixels(entrena: Entrena, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     X = np.random.default_rng(SEED).integers(0, 255, (40, 12))

@@ -23,14 +23,24 @@ from entrena.data.images import words_for
 from entrena.data.pictures import check_pillow, n_threads, read_into, size_of, usual_shape
 from entrena.data.table import Table
 from entrena.data.values import Place
-from entrena.errors import DataError, shortened
+from entrena.errors import DataError, UsageError, shortened
 
 Shape = tuple[int, int, int]
 MOST_SHOWN = 5
 
+# The first bytes of PNG, JPEG, TIFF, BMP and GIF; WebP is told by `WEBP` behind 8 others.
+SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"BM", b"GIF8")
+FIRST_ROWS = 1000  # in which a column's first value is sought before all are read
+
 
 def image_column(source: object) -> str:
-    """The name of the one column of pictures in a Parquet file; empty where the source is none, or has none."""
+    """The name of the one column of pictures in a Parquet file; empty where the source is none, or has none.
+
+    A single column of bytes is taken for pictures; of several, those count that hold the bytes of image files.
+
+    Raises:
+        UsageError: Several columns hold pictures.
+    """
     if not isinstance(source, str | Path) or Path(source).suffix.lower() != ".parquet":
         return ""
     path = Path(source).expanduser()
@@ -43,7 +53,15 @@ def image_column(source: object) -> str:
     except (pl.exceptions.PolarsError, OSError):
         return ""  # told by whoever reads it
     names = [name for name, kind in schema.items() if kind == pl.Binary() or _has_bytes(kind)]
-    return names[0] if len(names) == 1 else ""
+    if len(names) > 1:
+        names = [name for name in names if _is_image_file(_first(path, name))]
+    if len(names) > 1:
+        listed = ", ".join(map(shortened, names[:MOST_SHOWN])) + (", …" if len(names) > MOST_SHOWN else "")
+        raise UsageError(
+            f"{source} holds several columns of pictures ({listed}), and one is read: write a file with one of them, "
+            f"such as polars.read_parquet({str(source)!r}).drop({names[-1]!r}).write_parquet('one.parquet')"
+        )
+    return names[0] if names else ""
 
 
 def read_image_column(
@@ -84,8 +102,7 @@ def read_image_column(
     frame = pl.read_parquet(path, columns=[column, *wanted], glob=False, hive_partitioning=False)
     numbers = np.arange(len(frame)) if choose is None else choose(len(frame))
     frame = frame if choose is None else frame[numbers]
-    series = frame[column]
-    contents = (series if series.dtype == pl.Binary() else series.struct.field("bytes")).to_list()
+    contents = _contents(frame[column]).to_list()
     place = Place(path.name)
     shape_of_raw = _raw_shape(path, contents, image)
     left_out = [name for name in names if name not in (column, *wanted)]
@@ -123,6 +140,32 @@ def _has_bytes(kind: Any) -> bool:
     return isinstance(kind, pl.Struct) and any(
         field.name == "bytes" and field.dtype == pl.Binary() for field in kind.fields
     )
+
+
+def _contents(series: Any) -> Any:
+    """The bytes of a column, as a Polars series."""
+    import polars as pl
+
+    return series if series.dtype == pl.Binary() else series.struct.field("bytes")
+
+
+def _first(path: Path, name: str) -> bytes:
+    """The first value of a column that is not missing, or nothing."""
+    import polars as pl
+
+    for n_rows in (FIRST_ROWS, None):
+        try:
+            series = pl.read_parquet(path, columns=[name], n_rows=n_rows, glob=False, hive_partitioning=False)[name]
+        except (pl.exceptions.PolarsError, OSError):
+            return b""  # told by whoever reads it
+        there = _contents(series).drop_nulls()
+        if len(there):
+            return bytes(there[0])
+    return b""
+
+
+def _is_image_file(content: bytes) -> bool:
+    return content.startswith(SIGNATURES) or (content[:4] == b"RIFF" and content[8:12] == b"WEBP")
 
 
 def _raw_shape(path: Path, contents: Sequence[bytes | None], image: tuple[int, int, int | None] | None) -> Shape | None:

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from entrena.data.arrays import input_names
+from entrena.data.frames import BINARY, LISTS
 from entrena.data.table import Table, as_numbers
 from entrena.data.values import NUMERIC_KINDS, Place, check_not_infinite
-from entrena.errors import DataError, UsageError
+from entrena.errors import DataError, UsageError, shortened
 
 Image = tuple[int, int, int]  # height, width, channels
 
@@ -179,8 +180,24 @@ def check_pixels(table: Table, image: Image | None, names: Sequence[str]) -> Non
         return
     if table.image is not None:
         check_same(table, image)
+    if lacking == len(names) and not table.place.source.lower().endswith(".parquet"):
+        _check_no_bytes(table, image)
     lacks = "no such columns" if lacking == len(names) else f"{lacking:,} of the {len(names):,} columns of pixels not"
     raise UsageError(
         f"{table.place.source}: the model was trained on images of {words_for(image)}, and the table has {lacks}: "
         "name a picture or a folder of pictures, or a table of pixels"
+    )
+
+
+def _check_no_bytes(table: Table, image: Image) -> None:
+    """Raises a UsageError where a table that is no Parquet file holds bytes or structures: pictures, it seems."""
+    column = next(
+        (each for each in table.columns if each.kind == "nested" and set(each.levels) & {BINARY, LISTS}), None
+    )
+    if column is None:
+        return
+    raise UsageError(
+        f"{table.place.source}: the model was trained on images of {words_for(image)}, and "
+        f"column '{shortened(column.name)}' holds {column.levels[0]}: pictures in a table are read from Parquet "
+        "files only: write it as one (with Polars write_parquet), and name that file"
     )
