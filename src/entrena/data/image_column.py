@@ -115,7 +115,7 @@ def read_image_column(
     if bad and not skip_bad:
         row, why = next(iter(bad.items()))
         more = f" ({len(bad)} such pictures)" if len(bad) > 1 else ""
-        advice = "leave it out, or say --skip-bad" if can_skip else "leave its row out"
+        advice = "leave it out, or say --skip-bad" if can_skip else "mend it, or remove its row"
         place.refuse(f"the picture in {place.row(numbers[row])} cannot be read: {why}{more}; {advice}")
     said = [words_for(shape)]
     if left_out:

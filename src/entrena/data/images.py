@@ -19,6 +19,7 @@ Image = tuple[int, int, int]  # height, width, channels
 
 MOST_CHANNELS = 16
 USUAL_CHANNELS = (1, 3, 4)  # grey, colours, and colours with how opaque they are
+LEVELS = ("L", "RGB", "RGBA")  # Pillow's modes that are read
 MOST_PIXELS = 2**20  # numbers of an image, each of which is an input of the network
 
 
@@ -103,28 +104,48 @@ def check_gaps(matrix: np.ndarray, names: Sequence[str], place: Place) -> None:
         gaps = np.isnan(matrix[first : first + 1024])
         if gaps.any():
             row, column = (int(index) for index in np.argwhere(gaps)[0])
-            place.refuse(f"pixel '{names[column]}' of {place.row(first + row)} is missing: fill it in, or leave it out")
+            place.refuse(
+                f"pixel '{names[column]}' of {place.row(first + row)} is missing: fill it in, or leave the image out"
+            )
 
 
 def is_array_of_images(values: Any) -> bool:
-    """Whether an array has three or four dimensions, or a list holds arrays of two or three."""
+    """Whether an array has three or four dimensions, or a list holds arrays of two or three, or pictures of Pillow."""
     if isinstance(values, list | tuple):
-        return bool(values) and all(getattr(each, "ndim", 0) in (2, 3) for each in values)
+        return bool(values) and all(getattr(each, "ndim", 0) in (2, 3) or _is_pillows(each) for each in values)
     return getattr(values, "ndim", 0) in (3, 4) and hasattr(values, "shape")
+
+
+def _is_pillows(value: Any) -> bool:
+    """Whether something is a picture that Pillow has read, without importing Pillow."""
+    return isinstance(getattr(value, "mode", None), str) and isinstance(getattr(value, "size", None), tuple)
+
+
+def _levels_of(picture: Any, row: int, place: Place) -> np.ndarray:
+    """A picture of Pillow as an array; one whose numbers are no levels, such as those of a palette, is refused."""
+    if picture.mode not in LEVELS:
+        place.refuse(
+            f"{place.row(row)} is a picture of Pillow's mode {picture.mode}, whose numbers are no grey levels or "
+            "colours side by side: convert them all, [image.convert('RGB') for image in X]"
+        )
+    return np.asarray(picture)
 
 
 def images_of(values: Any, place: Place) -> Table:
     """An array of images as a table; an array in one piece is not copied.
 
     Args:
-        values: [n, height, width] or [n, height, width, channels] numbers, or a list of such images of one size.
+        values: [n, height, width] or [n, height, width, channels] numbers, or a list of such images of one size, also
+            of Pillow's.
         place: Where they come from.
 
     Raises:
         DataError: They have different sizes, more channels than an image has, gaps, or hold no numbers.
     """
     if isinstance(values, list | tuple):
-        images = [np.asarray(each) for each in values]
+        images = [
+            _levels_of(each, row, place) if _is_pillows(each) else np.asarray(each) for row, each in enumerate(values)
+        ]
         odd = next((row for row, each in enumerate(images) if each.shape != images[0].shape), None)
         if odd is not None:
             first, other = (" × ".join(map(str, images[row].shape)) for row in (0, odd))
