@@ -137,6 +137,84 @@ def test_a_folder_for_a_model_of_a_table(entrena: Entrena, photos: Path) -> None
     assert "the target of a folder of pictures is 'class'" in said.err
 
 
+@pytest.fixture
+def pictures_in_a_table(photos: Path, tmp_path: Path) -> pl.DataFrame:
+    """The pictures in `pictures.parquet`, with two more columns; those of rows 2 and 60 cannot be read."""
+    files = sorted(photos.glob("*/*.png"))
+    contents: list[bytes | None] = [file.read_bytes() for file in files]
+    contents[1], contents[59] = b"no picture", None
+    columns = {"image": contents, "kind": [file.parent.name for file in files], "name": [file.stem for file in files]}
+    frame = pl.DataFrame(columns)
+    frame.write_parquet(tmp_path / "pictures.parquet")
+    return frame
+
+
+def test_predictions_tell_the_rows_of_pictures(entrena: Entrena, pictures_in_a_table: pl.DataFrame) -> None:
+    train = entrena("train", "pictures.parquet", "--target", "kind", "--set", "max_epochs=20", "--skip-bad")
+    assert train.code == 0, train.err
+    assert "2 that cannot be read left out: rows 2, 60" in train.out
+    said = entrena("predict", "last", "pictures.parquet")
+    assert (said.code, "the picture in row 2 cannot be read: " in said.err) == (1, True), said.err
+    said = entrena("predict", "last", "pictures.parquet", "--skip-bad")
+    assert "2 that cannot be read left out: rows 2, 60" in said.err
+    found = pl.read_csv(io.StringIO(said.out))
+    rows = [1, *range(3, 60)]
+    assert found.columns == ["row", "prediction", "probability_day", "probability_night"]
+    assert found["row"].to_list() == rows
+    assert found["prediction"].to_list() == ["day"] * 29 + ["night"] * 29
+    said = json.loads(entrena("predict", "last", "pictures.parquet", "--skip-bad", "--json").out)
+    assert (said["columns"][0], said["predictions"]["row"]) == ("row", rows)
+    pictures_in_a_table[2:40].write_parquet("good.parquet")
+    found = pl.read_csv(io.StringIO(entrena("predict", "last", "good.parquet").out))
+    assert found["row"].to_list() == list(range(1, 39))
+
+
+def test_columns_beside_pictures_are_kept(entrena: Entrena, pictures_in_a_table: pl.DataFrame) -> None:
+    words = ("pictures.parquet", "--skip-bad")
+    train = entrena("train", *words, "--target", "kind", "--set", "max_epochs=1", "-q")
+    assert train.code == 0, train.err
+    found = pl.read_csv(io.StringIO(entrena("predict", "last", *words, "--keep").out), schema_overrides={"name": str})
+    assert found.columns == ["row", "kind", "name", "prediction", "probability_day", "probability_night"]
+    expected = pictures_in_a_table[found["row"].to_numpy() - 1]
+    assert found["name"].to_list() == expected["name"].to_list()
+    assert found["kind"].to_list() == expected["kind"].to_list()
+    found = pl.read_csv(io.StringIO(entrena("predict", "last", "photos", "--keep").out))
+    assert found.columns == ["file", "prediction", "probability_day", "probability_night"]
+    pictures_in_a_table.rename({"name": "row"}).write_parquet("pictures.parquet")
+    said = entrena("predict", "last", *words, "--keep")
+    assert (said.code, "pictures.parquet has a column 'row' of its own: rename" in said.err) == (2, True), said.err
+
+
+def test_several_columns_of_pictures_are_refused(entrena: Entrena, pictures_in_a_table: pl.DataFrame) -> None:
+    frame = pictures_in_a_table[2:40].with_columns(code=pl.lit(b"\1\2\3"))
+    frame.write_parquet("one.parquet")  # the other column of bytes holds no pictures
+    train = entrena("train", "one.parquet", "--target", "kind", "--set", "max_epochs=1")
+    assert (train.code, "9 × 7 pixels, grey" in train.out) == (0, True), train.err
+    packed = pl.struct(bytes="image", path="name")
+    gaps = pl.when(pl.int_range(38) > 5).then(packed)  # the first are missing
+    frame.with_columns(small=gaps).write_parquet("two.parquet")
+    wrong = (
+        "two.parquet holds several columns of pictures (image, small), and one is read: write a file with one of them"
+    )
+    train = entrena("train", "two.parquet", "--target", "kind")
+    assert (train.code, wrong in train.err) == (2, True), train.err
+    for command in ("predict", "evaluate"):
+        said = entrena(command, "last", "two.parquet")
+        assert (said.code, wrong in said.err) == (2, True), said.err
+
+
+def test_pictures_in_other_tables_than_parquet(entrena: Entrena, pictures_in_a_table: pl.DataFrame) -> None:
+    frame = pictures_in_a_table[2:40]
+    frame.write_parquet("good.parquet")
+    assert entrena("train", "good.parquet", "--target", "kind", "--set", "max_epochs=1", "-q").code == 0
+    frame.write_ipc("pictures.arrow")
+    frame.with_columns(image=pl.struct(bytes="image")).write_ipc("pictures.feather")
+    for file, what in (("pictures.arrow", "binary data"), ("pictures.feather", "lists or structures")):
+        said = entrena("predict", "last", file)
+        assert said.code == 2
+        assert f"column 'image' holds {what}: pictures in a table are read from Parquet files only" in said.err
+
+
 def test_a_table_of_pixels(entrena: Entrena, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     X = np.random.default_rng(SEED).integers(0, 255, (40, 12))

@@ -70,6 +70,23 @@ def test_sixteen_bits_palettes_and_what_is_transparent(tmp_path: Path) -> None:
     assert [set(row.tolist()) for row in matrix] == [{100}, {255}, {40}]
 
 
+def test_levels_whose_range_is_not_known(tmp_path: Path) -> None:
+    levels = np.full((6, 6), 257 * 100, np.uint16)
+    save(levels, tmp_path / "a" / "1.png")
+    save(levels, tmp_path / "a" / "2.tif")
+    (tmp_path / "a" / "3.pgm").write_bytes(b"P5 6 6 65535\n" + levels.byteswap().tobytes())
+    assert (read_folder(tmp_path, (6, 6, None)).inputs.matrix == 100).all()
+    for array, kind in (
+        (levels.astype(np.int32), "whole numbers of 32 bits"),
+        (levels.astype(np.float32), "fractions"),
+    ):
+        save(array, tmp_path / "a" / "4.tif")
+        with pytest.raises(
+            DataError, match=f"4.tif cannot be read: its pixels are {kind}.*: save it with 8 or 16 bits"
+        ):
+            read_folder(tmp_path)
+
+
 def test_pictures_are_turned_upright_and_cut_around_their_middle(tmp_path: Path) -> None:
     array = np.zeros((10, 30), np.uint8)
     array[:, 10:20] = 200  # the middle square
@@ -164,6 +181,22 @@ def test_arrays_of_images() -> None:
     assert run.model.predict(images).shape == (30,)
 
 
+def test_pictures_of_pillow() -> None:
+    rng = np.random.default_rng(SEED)
+    images, y = rng.integers(0, 255, (30, 5, 4, 3)).astype(np.uint8), np.arange(30) % 2
+    opened = [PIL.fromarray(image) for image in images]
+    by_list = NetworkClassifier(max_epochs=2).fit(opened, y)
+    by_array = NetworkClassifier(max_epochs=2).fit(images, y)
+    assert np.array_equal(by_list.predict_proba(opened), by_array.predict_proba(images))
+    run = entrena.train({"max_epochs": 2}, (opened, y), save=False)
+    assert run.schema.image == (5, 4, 3)
+    assert np.array_equal(run.model.predict(opened), run.model.predict(images))
+    with pytest.raises(DataError, match="X: row 3 is a picture of Pillow's mode P, .*: convert them all, "):
+        NetworkClassifier().fit([*opened[:2], opened[2].convert("P"), *opened[3:]], y)
+    with pytest.raises(DataError, match="row 1 is 5 × 4 × 3, row 2 is 5 × 4: resize them"):
+        NetworkClassifier().fit([opened[0], opened[1].convert("L"), *opened[2:]], y)
+
+
 @pytest.mark.parametrize(
     ("images", "message"),
     [
@@ -174,7 +207,7 @@ def test_arrays_of_images() -> None:
         (np.zeros((2, 3, 28, 28)), "have shape (2, 3, 28, 28); channels come last: np.moveaxis(X, 1, -1)"),
         (np.zeros((2, 3, 8, 10)), "have shape (2, 3, 8, 10); channels come last: np.moveaxis(X, 1, -1)"),
         (np.zeros((2, 1, 8, 8)), "have shape (2, 1, 8, 8); channels come last: np.moveaxis(X, 1, -1)"),
-        (np.full((2, 4, 4), np.nan), "pixel 'x0' of row 1 is missing: fill it in, or leave it out"),
+        (np.full((2, 4, 4), np.nan), "pixel 'x0' of row 1 is missing: fill it in, or leave the image out"),
         (np.full((2, 4, 4), np.inf), "holds inf; numbers must be finite"),
         (np.zeros((0, 4, 4)), "there are no images"),
         (np.full((2, 4, 4), "a"), "images are arrays of numbers; these hold <U1"),

@@ -187,6 +187,26 @@ def test_pictures_of_a_parquet_file(tmp_path):
     assert fewer.of == 12 and fewer.groups.tolist() == [int(owners[k] == 7) for k in chosen]
 
 
+def test_a_damaged_picture_is_named_without_an_option_that_lessons_have_not(tmp_path):
+    image = pytest.importorskip("PIL.Image", reason="needs Pillow: pip install 'entrena[images]'")
+    (tmp_path / "faces").mkdir()
+    for k in range(12):
+        image.fromarray(np.full((8, 8), 20 * k, np.uint8)).save(tmp_path / "faces" / f"{k:02}.png")
+    contents = [file.read_bytes() for file in sorted((tmp_path / "faces").iterdir())]
+    (tmp_path / "faces" / "03.png").write_text("damaged")
+    with pytest.raises(
+        DataError, match="03.png cannot be read: it is no picture that Pillow knows; mend or remove it$"
+    ):
+        read(tmp_path / "faces")
+    chosen = np.sort(np.random.default_rng(4).permutation(12)[:5])
+    contents[chosen[2]] = b"damaged"
+    write_parquet(tmp_path / "f.parquet", contents)
+    wrong = f"the picture in row {chosen[2] + 1} cannot be read: .*; mend it, or remove its row$"
+    for most in (1000, 5):
+        with pytest.raises(DataError, match=wrong):
+            read(tmp_path / "f.parquet", most)
+
+
 def test_pictures_of_a_folder(tmp_path):
     image = pytest.importorskip("PIL.Image", reason="needs Pillow: pip install 'entrena[images]'")
     for k in range(12):

@@ -93,6 +93,8 @@ def predict(
     columns = predictions(model, inputs, probabilities)
     if table.files is not None:
         columns = {"file": np.array(table.files), **columns}
+    elif table.beside is not None:
+        columns = with_rows(table, columns, keep=keep)
     elif keep:
         columns = with_own(table, columns)
     notes = [f"{data}: {table.said}"] if table.said else []
@@ -163,6 +165,27 @@ def with_own(table: Table, predicted: dict[str, np.ndarray]) -> dict[str, np.nda
     if taken:
         raise UsageError(f"--keep: {table.place.source} has a column '{taken[0]}' of its own: rename it first")
     return {**{column.name: column.as_written() for column in table}, **predicted}
+
+
+def with_rows(table: Table, predicted: dict[str, np.ndarray], *, keep: bool) -> dict[str, np.ndarray]:
+    """The rows of a column of pictures, as messages count them, with the columns of their predictions.
+
+    Args:
+        table: The pictures.
+        predicted: The predictions by name.
+        keep: Whether the file's other columns are put in between.
+
+    Raises:
+        UsageError: The file has a column of such a name.
+    """
+    import numpy as np
+
+    numbers = np.array([table.file_row(index) for index in range(table.n_rows)], np.int64) + table.place.first_row
+    columns = {"row": numbers, **predicted}
+    if keep and table.beside is not None:
+        own = table.beside if table.rows is None else table.beside.take(table.rows)
+        columns = with_own(own, columns)
+    return {"row": columns["row"], **columns}
 
 
 def safe_for_spreadsheets(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -127,6 +127,7 @@ def read_folder(
     image: tuple[int, int, int | None] | None = None,
     *,
     skip_bad: bool = False,
+    can_skip: bool = True,
     targets: bool = True,
     choose: Callable[[int], np.ndarray] | None = None,
 ) -> Examples:
@@ -137,6 +138,7 @@ def read_folder(
         image: Height and width to which pictures are resized, and channels, 1 (grey) or 3 (colour). None: the size that
             all have, where they have one up to 64 × 64, else 32 × 32; grey where all are grey.
         skip_bad: Whether a picture that cannot be read is left out, and told.
+        can_skip: Whether the user can say that such a picture be left out.
         targets: Whether classes are asked for.
         choose: From how many there are to the numbers of those that are read; None: all.
 
@@ -161,9 +163,8 @@ def read_folder(
     bad = [row for row, said in enumerate(wrong) if said]
     if bad and not skip_bad:
         more = f" ({len(bad)} such pictures)" if len(bad) > 1 else ""
-        raise DataError(
-            f"{found.files[bad[0]]} cannot be read: {wrong[bad[0]]}{more}; mend or remove it, or say --skip-bad"
-        )
+        advice = "mend or remove it" + (", or say --skip-bad" if can_skip else "")
+        raise DataError(f"{found.files[bad[0]]} cannot be read: {wrong[bad[0]]}{more}; {advice}")
     if len(bad) == len(found.files):
         raise DataError(f"{folder}: none of its {len(bad)} pictures can be read; the first: {wrong[0]}")
     names = tuple(str(file.relative_to(found.folder)) for file in found.files)

@@ -70,8 +70,17 @@ def training_pictures(source: str | Path, names: tuple[str, ...] | None, options
     return examples if present.all() else replace(examples.take(present), n_without_target=int((~present).sum()))
 
 
-def model_pictures(source: str | Path, schema: Schema, options: ReadOptions, *, targets: bool) -> Examples:
+def model_pictures(
+    source: str | Path, schema: Schema, options: ReadOptions, *, targets: bool, all_columns: bool = False
+) -> Examples:
     """Pictures for a trained model, of the size that it knows; targets are None where they are not wanted or not there.
+
+    Args:
+        source: The folder or file.
+        schema: The model's.
+        options: `skip_bad`.
+        targets: Whether targets are wanted.
+        all_columns: Whether all columns of a file are read beside the pictures.
 
     Raises:
         UsageError: There are no pictures.
@@ -82,7 +91,8 @@ def model_pictures(source: str | Path, schema: Schema, options: ReadOptions, *, 
         found = read_folder(source, schema.image, skip_bad=options.skip_bad, targets=False)
         with_targets = targets and found.targets is not None and wanted == found.target_names
         return found if with_targets else replace(found, targets=None, target_names=())
-    inputs, frame = read_image_column(source, image_column(source), schema.image, wanted, skip_bad=options.skip_bad)
+    others = None if all_columns else wanted
+    inputs, frame = read_image_column(source, image_column(source), schema.image, others, skip_bad=options.skip_bad)
     if not targets or not all(name in frame.columns for name in wanted):
         return Examples(inputs, None, (), inputs.place.source)
     values, present = read_targets(frame_table(frame), wanted, regression=schema.classes is None)

@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 
 from entrena.data.arrays import input_names
+from entrena.data.frames import BINARY, LISTS
 from entrena.data.table import Table, as_numbers
 from entrena.data.values import NUMERIC_KINDS, Place, check_not_infinite
-from entrena.errors import DataError, UsageError
+from entrena.errors import DataError, UsageError, shortened
 
 Image = tuple[int, int, int]  # height, width, channels
 
 MOST_CHANNELS = 16
 USUAL_CHANNELS = (1, 3, 4)  # grey, colours, and colours with how opaque they are
+LEVELS = ("L", "RGB", "RGBA")  # Pillow's modes that are read
 MOST_PIXELS = 2**20  # numbers of an image, each of which is an input of the network
 
 
@@ -102,28 +104,48 @@ def check_gaps(matrix: np.ndarray, names: Sequence[str], place: Place) -> None:
         gaps = np.isnan(matrix[first : first + 1024])
         if gaps.any():
             row, column = (int(index) for index in np.argwhere(gaps)[0])
-            place.refuse(f"pixel '{names[column]}' of {place.row(first + row)} is missing: fill it in, or leave it out")
+            place.refuse(
+                f"pixel '{names[column]}' of {place.row(first + row)} is missing: fill it in, or leave the image out"
+            )
 
 
 def is_array_of_images(values: Any) -> bool:
-    """Whether an array has three or four dimensions, or a list holds arrays of two or three."""
+    """Whether an array has three or four dimensions, or a list holds arrays of two or three, or pictures of Pillow."""
     if isinstance(values, list | tuple):
-        return bool(values) and all(getattr(each, "ndim", 0) in (2, 3) for each in values)
+        return bool(values) and all(getattr(each, "ndim", 0) in (2, 3) or _is_pillows(each) for each in values)
     return getattr(values, "ndim", 0) in (3, 4) and hasattr(values, "shape")
+
+
+def _is_pillows(value: Any) -> bool:
+    """Whether something is a picture that Pillow has read, without importing Pillow."""
+    return isinstance(getattr(value, "mode", None), str) and isinstance(getattr(value, "size", None), tuple)
+
+
+def _levels_of(picture: Any, row: int, place: Place) -> np.ndarray:
+    """A picture of Pillow as an array; one whose numbers are no levels, such as those of a palette, is refused."""
+    if picture.mode not in LEVELS:
+        place.refuse(
+            f"{place.row(row)} is a picture of Pillow's mode {picture.mode}, whose numbers are no grey levels or "
+            "colours side by side: convert them all, [image.convert('RGB') for image in X]"
+        )
+    return np.asarray(picture)
 
 
 def images_of(values: Any, place: Place) -> Table:
     """An array of images as a table; an array in one piece is not copied.
 
     Args:
-        values: [n, height, width] or [n, height, width, channels] numbers, or a list of such images of one size.
+        values: [n, height, width] or [n, height, width, channels] numbers, or a list of such images of one size, also
+            of Pillow's.
         place: Where they come from.
 
     Raises:
         DataError: They have different sizes, more channels than an image has, gaps, or hold no numbers.
     """
     if isinstance(values, list | tuple):
-        images = [np.asarray(each) for each in values]
+        images = [
+            _levels_of(each, row, place) if _is_pillows(each) else np.asarray(each) for row, each in enumerate(values)
+        ]
         odd = next((row for row, each in enumerate(images) if each.shape != images[0].shape), None)
         if odd is not None:
             first, other = (" × ".join(map(str, images[row].shape)) for row in (0, odd))
@@ -179,8 +201,24 @@ def check_pixels(table: Table, image: Image | None, names: Sequence[str]) -> Non
         return
     if table.image is not None:
         check_same(table, image)
+    if lacking == len(names) and not table.place.source.lower().endswith(".parquet"):
+        _check_no_bytes(table, image)
     lacks = "no such columns" if lacking == len(names) else f"{lacking:,} of the {len(names):,} columns of pixels not"
     raise UsageError(
         f"{table.place.source}: the model was trained on images of {words_for(image)}, and the table has {lacks}: "
         "name a picture or a folder of pictures, or a table of pixels"
+    )
+
+
+def _check_no_bytes(table: Table, image: Image) -> None:
+    """Raises a UsageError where a table that is no Parquet file holds bytes or structures: pictures, it seems."""
+    column = next(
+        (each for each in table.columns if each.kind == "nested" and set(each.levels) & {BINARY, LISTS}), None
+    )
+    if column is None:
+        return
+    raise UsageError(
+        f"{table.place.source}: the model was trained on images of {words_for(image)}, and "
+        f"column '{shortened(column.name)}' holds {column.levels[0]}: pictures in a table are read from Parquet "
+        "files only: write it as one (with Polars write_parquet), and name that file"
     )

@@ -83,6 +83,7 @@ def read_into(file: Path | BytesIO, row: np.ndarray, *, shape: tuple[int, int, i
             with Image.open(file) as opened:
                 opened.draft("L" if channels == 1 else "RGB", (2 * width, 2 * height))  # JPEG: decodes fewer pixels
                 picture: Any = ImageOps.exif_transpose(opened)
+                _check_range(opened)
                 picture = _plain(picture, "L" if channels == 1 else "RGB")
                 if picture.size != (width, height):
                     picture = ImageOps.fit(picture, (width, height), Image.Resampling.BICUBIC)
@@ -93,8 +94,19 @@ def read_into(file: Path | BytesIO, row: np.ndarray, *, shape: tuple[int, int, i
         return "it needs more memory than there is"
     except Exception as error:  # Pillow's readers raise many kinds of errors for damaged files
         said = str(error).strip() or type(error).__name__
-        return "it is no picture that Pillow knows" if "cannot identify" in said else shortened(said, 100)
+        return "it is no picture that Pillow knows" if "cannot identify" in said else shortened(said, 120)
     return ""
+
+
+def _check_range(picture: Any) -> None:
+    """Raises a ValueError where the range of a picture's levels is not known."""
+    if picture.mode == "F":
+        raise ValueError("its pixels are fractions, whose range is not known: save it with 8 or 16 bits")
+    # In this mode Pillow reads PGM files of 16 bits, and older versions PNG files.
+    if picture.mode == "I" and picture.format not in ("PNG", "PPM"):
+        raise ValueError(
+            "its pixels are whole numbers of 32 bits or signed, whose range is not known: save it with 8 or 16 bits"
+        )
 
 
 def _plain(picture: Any, mode: str) -> Any:
@@ -104,8 +116,6 @@ def _plain(picture: Any, mode: str) -> Any:
     if picture.mode.startswith("I"):  # 16 bits
         values = np.asarray(picture).astype(np.float64)
         picture = Image.fromarray(np.clip(values / 257, 0, 255).round().astype(np.uint8))
-    elif picture.mode == "F":
-        raise ValueError("its pixels are fractions, whose range is not known: save it with 8 or 16 bits")
     if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
         picture = picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")

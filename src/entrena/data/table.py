@@ -98,6 +98,7 @@ class Table:
         is_array: Whether the columns are those of an array of numbers, all or some.
         image: Height, width and channels, where each row is an image, its pixels row after row, channels side by side.
         files: The names of the files that the rows of the columns come from, or None.
+        beside: Where a file holds a column of pictures: its other columns, with as many rows as the columns; or None.
         found: The marks of numbers and the order of dates that a text file was read with, as `ReadOptions`, or None.
     """
 
@@ -110,6 +111,7 @@ class Table:
     is_array: bool = False
     image: tuple[int, int, int] | None = None
     files: tuple[str, ...] | None = None
+    beside: Table | None = None
 
     @classmethod
     def of_array(cls, array: np.ndarray | SparseMatrix, names: Sequence[str], place: Place) -> Table:
@@ -170,6 +172,7 @@ class Table:
             place=place,
             matrix=None if self.matrix is None else self.matrix[start:stop],
             files=None if self.files is None else self.files[start:stop],
+            beside=None if self.beside is None else self.beside.block(start, stop),
         )
 
     def pick(self, names: Sequence[str]) -> Table:

@@ -66,13 +66,13 @@ def examples_of(
 
     place = Path(path).expanduser()
     if place.is_dir():
-        return read_folder(place, image, targets=False, choose=choose)
+        return read_folder(place, image, can_skip=False, targets=False, choose=choose)
     if not place.exists():
         raise UsageError(f"--data {path}: there is no such file or folder")
     column = image_column(place)
     if not column:
         raise UsageError(f"--data {path}: name a folder of pictures, or a Parquet file with one column of pictures")
-    table, frame = read_image_column(place, column, image, TARGETS, choose=choose)
+    table, frame = read_image_column(place, column, image, TARGETS, can_skip=False, choose=choose)
     if not frame.columns:
         return Examples(table, None, (), place.name)
     name = frame.columns[0]
