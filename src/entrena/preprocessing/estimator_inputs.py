@@ -57,14 +57,12 @@ def _check_no_objects_of_dates(X: Any) -> None:
     """Raises a DataError for an array of objects that holds dates: which column is of dates, it does not say."""
     if getattr(getattr(X, "dtype", None), "kind", "") != "O" or getattr(X, "ndim", 0) != 2 or is_frame(X):
         return
-    for row, column in np.ndindex(*X.shape):
+    for row, column in np.ndindex(*X[:FIRST_ROWS].shape):
         if isinstance(X[row, column], datetime.date | np.datetime64):
             raise DataError(
                 f"X: row {row + 1} of column x{column} is a date among objects: hand in a frame (pandas.DataFrame(X)"
                 ".infer_objects()), or an array of datetime64 alone"
             )
-        if row >= FIRST_ROWS:
-            return
 
 
 MAKES_NUMBERS = 'TableTransformer(decorrelate="pca")'

@@ -188,8 +188,8 @@ class TableTransformer(TransformerMixin, BaseEstimator):
         said = self.preprocessor_.shortfall()
         if said:
             warnings.warn(said, UserWarning, stacklevel=3)
-        self._pandas = (X.columns, list(X.dtypes)) if _is_pandas(X) else None
         self._library = type(X).__module__.partition(".")[0] if is_frame(X) else None
+        self._pandas = (X.columns, list(X.dtypes)) if self._library == "pandas" else None
         return table, placed
 
     def _frame(self, columns: Sequence[Column], index: Any) -> Any:
@@ -231,10 +231,6 @@ class TableTransformer(TransformerMixin, BaseEstimator):
 
     def _dtype(self, table: Table) -> np.dtype:
         return np.dtype(np.float32 if table.matrix is not None and table.matrix.dtype == np.float32 else np.float64)
-
-
-def _is_pandas(X: Any) -> bool:
-    return is_frame(X) and type(X).__module__.partition(".")[0] == "pandas"
 
 
 # What changes images in training only is no preparation of inputs.

@@ -59,8 +59,8 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         UsageError: More components than columns.
 
     Warns:
-        UserWarning: The rows vary in fewer directions than were asked for, or in none: one component of variance 0 is
-            kept then.
+        UserWarning: The rows vary in fewer directions than were asked for; or in none: one component of variance 0 is
+            kept then; or in more, by so little beside the greatest variance that rounding hides it.
 
     Source: Hotelling, Journal of Educational Psychology 24 (1933).
 
