@@ -88,13 +88,13 @@ def predict(
 
     model = Model.load(path)
     options = read_options(separator, decimal, thousands, encoding, missing, date_order, skip_bad=skip_bad)
-    table = read_columns(data, model.schema, options=options)
+    table = read_columns(data, model.schema, options=options, beside=keep)
     inputs = read_inputs(table, model.schema, targets=False).inputs
     columns = predictions(model, inputs, probabilities)
     if table.files is not None:
         columns = {"file": np.array(table.files), **columns}
-    elif table.beside is not None:
-        columns = with_rows(table, columns, keep=keep)
+    elif table.image is not None:  # a column of pictures
+        columns = with_rows(table, columns)
     elif keep:
         columns = with_own(table, columns)
     notes = [f"{data}: {table.said}"] if table.said else []
@@ -167,13 +167,12 @@ def with_own(table: Table, predicted: dict[str, np.ndarray]) -> dict[str, np.nda
     return {**{column.name: column.as_written() for column in table}, **predicted}
 
 
-def with_rows(table: Table, predicted: dict[str, np.ndarray], *, keep: bool) -> dict[str, np.ndarray]:
+def with_rows(table: Table, predicted: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The rows of a column of pictures, as messages count them, with the columns of their predictions.
 
     Args:
-        table: The pictures.
+        table: The pictures; the columns beside them, where these were read, are put in between.
         predicted: The predictions by name.
-        keep: Whether the file's other columns are put in between.
 
     Raises:
         UsageError: The file has a column of such a name.
@@ -182,7 +181,7 @@ def with_rows(table: Table, predicted: dict[str, np.ndarray], *, keep: bool) -> 
 
     numbers = np.array([table.file_row(index) for index in range(table.n_rows)], np.int64) + table.place.first_row
     columns = {"row": numbers, **predicted}
-    if keep and table.beside is not None:
+    if table.beside is not None:
         own = table.beside if table.rows is None else table.beside.take(table.rows)
         columns = with_own(own, columns)
     return {"row": columns["row"], **columns}

@@ -234,15 +234,15 @@ def arriving_examples(table: Table, schema: Schema, rows: RowColumns) -> Example
     return with_rows(examples, rows, is_part=True).pick(schema.columns)
 
 
-def read_columns(source: Any, schema: Schema, *, options: ReadOptions = FOUND) -> Table:
+def read_columns(source: Any, schema: Schema, *, options: ReadOptions = FOUND, beside: bool = True) -> Table:
     """All columns of a file, a frame or an embedded set, as they are, read as for a model: for `predict --keep`.
 
-    Of a file with a column of pictures these are the pixels; `Table.beside` holds the others.
+    Of a file with a column of pictures these are the pixels; `Table.beside` holds the others, where they are wanted.
     """
     if isinstance(source, str) and source in EMBEDDED:
         return EMBEDDED[source].load().inputs
     if are_pictures(source, schema):
-        return model_pictures(source, schema, options, targets=False, all_columns=True).inputs
+        return model_pictures(source, schema, options, targets=False, all_columns=beside).inputs
     return _table(source, options, schema.text_columns, schema.found, known_targets(schema))[0]
 
 

@@ -110,6 +110,9 @@ def fewer_components(said: str) -> tuple[Finding, ...]:
     """
     if not said:
         return ()
-    advice = "More rows or columns that vary would give more of them; without --set decorrelate all columns are inputs."
+    advice = (
+        "Scaled columns (--set scale=standard), or more rows and columns that vary, would give more of them; "
+        "without --set decorrelate all columns are inputs."
+    )
     evidence = f"{said[0].upper()}{said[1:]}."
     return (Finding("fewer_components", "warning", "inputs", evidence, "inputs.components", advice),)
