@@ -140,7 +140,7 @@ def test_side_by_side_as_alone():
         ({"mode": "mini_batch"}, "mode=mini_batch shows some of them: leave mode out, or take optimizer=adamw"),
         ({"batch_size": 32}, "training.batch_size: lbfgs needs all rows in each update: leave batch_size out"),
         ({"order": "balanced"}, "lbfgs sees all rows in each update, so 'balanced' changes nothing"),
-        ({"dropout": 0.1}, "network.dropout: lbfgs compares losses, and dropout makes another function of each"),
+        ({"dropout": 0.1}, "network.dropout: lbfgs compares losses, and dropout makes another function of the loss"),
         ({"learning_rate": 0.1}, "rate.learning_rate: lbfgs finds its own step: leave learning_rate out"),
         ({"schedule": "cosine"}, "so it follows no schedule: leave schedule out"),
         ({"momentum": 0.9}, "training.momentum: optimizer 'lbfgs' does not use it"),

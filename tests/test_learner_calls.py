@@ -86,7 +86,7 @@ def test_where_the_compiler_refuses_the_one_function_form_the_ordinary_one_runs(
     stream_module._compiled.cache_clear()
     monkeypatch.setattr(stream_module, "_compiled", refusing)
     refused: set[Any] = set()
-    monkeypatch.setattr("entrena.training.program._refused", refused)
+    monkeypatch.setattr("entrena.training.compiled._refused", refused)
     estimator = NetworkClassifier(**settings).partial_fit(X, y, classes=[0, 1, 2])
     assert asked == ["one_function", "loop"]
     assert len(refused) == 1

@@ -16,13 +16,13 @@ from entrena.registry import Choice
 
 # The names of the design that this version has; the design is the oracle.
 DESIGN = {
-    "inputs": "transform center scale decorrelate components missing categories dates augment",
-    "targets": "target_coding target_scale calibration class_weight",
-    "network": "hidden activation output initialization dropout",
+    "inputs": "transform center scale decorrelate components missing categories dates augment input_noise mixup",
+    "targets": "target_coding target_scale calibration class_weight label_smoothing",
+    "network": "hidden activation output initialization normalization batch_statistics dropout alpha_dropout residual",
     "training": "loss optimizer momentum nesterov mode batch_size order max_epochs max_seconds early_stopping patience "
-    "scoring validation_fraction refit precision device",
+    "scoring validation_fraction refit ema precision device",
     "rate": "learning_rate schedule",
-    "regularization": "weight_decay",
+    "regularization": "weight_decay l1 max_norm",
 }
 
 
@@ -106,7 +106,7 @@ def test_recipe_is_frozen():
         ({"alpha": 3}, "alpha: 'alpha' is called 'weight_decay' here"),
         ({"solver": "adam"}, "solver: 'solver' is called 'optimizer' here"),
         ({"activatoin": "elu"}, "activatoin: no such key: did you mean 'activation'?"),
-        ({"residual": True}, "residual: not in this version of entrena yet"),
+        ({"ensemble": 5}, "ensemble: not in this version of entrena yet"),
         ({"learning_rate": -1}, "rate.learning_rate: -1 is not allowed: a number above 0, or none"),
         (
             {"momentum": 1.0, "optimizer": "sgd"},
@@ -160,7 +160,7 @@ def test_recipe_is_frozen():
         ({"random_state.x": 1}, "random_state.x: 'random_state' has no settings of its own"),
         ({"hidden.x": 1}, "network.hidden.x: 'hidden' has no settings of its own"),
         ({"hidden": 5, "network": {"hidden": 6}}, "network.hidden: given twice: leave one of them out"),
-        ({"residual.x": 1}, "residual: not in this version of entrena yet"),
+        ({"ensemble.x": 1}, "ensemble: not in this version of entrena yet"),
         ({"class_weight": {"a": -1}}, "targets.class_weight: a = -1 is not allowed: a weight is a number above 0"),
         ({"random_state": -1}, "random_state: -1 is not allowed: a whole number at least 0 and below 4,294,967,296"),
     ],

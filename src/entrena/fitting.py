@@ -13,7 +13,7 @@ import numpy as np
 
 from entrena.data import Examples, Schema, split_rows
 from entrena.data.sparse import check_dense
-from entrena.diagnosis import Finding, few_rows_take_most_draws, fewer_components
+from entrena.diagnosis import Finding, doubtful_choices, few_rows_take_most_draws, fewer_components
 from entrena.errors import DataError, Problem, RecipeError, RunError
 from entrena.model import Model, true_values
 from entrena.network import Network
@@ -25,12 +25,14 @@ from entrena.preprocessing import (
     TargetCoder,
     fit_temperature,
     out_of_fold,
+    smoothed,
 )
 from entrena.preprocessing.augmentation import Augmentation
 from entrena.preprocessing.images import augmentation_of
+from entrena.preprocessing.settings import IN_TRAINING_ONLY
 from entrena.recipe import Recipe
 from entrena.seen import coded_targets, training_part, training_weight, validation_part
-from entrena.task import make_network, resolve
+from entrena.task import disturbances, make_network, resolve
 from entrena.training.checkpoint import Checkpoint
 from entrena.training.compilation import find_device, precision
 from entrena.training.judge import Training
@@ -40,9 +42,9 @@ from entrena.training.order import needs
 from entrena.training.parts import TrainingPart, ValidationPart
 from entrena.training.plan import Plan, make_plan, wants_validation
 from entrena.training.priors import prior_shift, priors
-from entrena.training.program import initial_state
 from entrena.training.seeds import generator
 from entrena.training.stopping import ENDED_BADLY
+from entrena.training.structure import initial_state
 from entrena.training.watching import UNWATCHED, OnLook, Progress, Watchers
 
 
@@ -167,7 +169,7 @@ def prepare(recipe: Recipe, schema: Schema, parts: Parts, *, start: Model | None
         placed = {} if by_target is None else out_of_fold(inputs, preprocessor.encodings, by_target)
     weight = training_weight(recipe, schema, examples)
     augmentation = augmentation_of(recipe.inputs, schema.image)
-    coded = coded_targets(coder, examples, schema, output, dtype)
+    coded = smoothed(coded_targets(coder, examples, schema, output, dtype), recipe.targets, schema.classes)
     training = training_part(
         examples, preprocessor, coded, weight, schema.classes, placed, augments=augmentation is not None
     )
@@ -177,7 +179,7 @@ def prepare(recipe: Recipe, schema: Schema, parts: Parts, *, start: Model | None
     network, plan = _planned(recipe, output, loss, preprocessor, training, validation, augmentation)
     if start is not None:
         check_start(start, recipe, network)
-    first = None if start is None else _with_dtype(start, dtype)
+    first = None if start is None else _trained_with_dtype(start, dtype)
     raw = examples.targets, examples.weight
     return Prepared(
         recipe,
@@ -230,7 +232,8 @@ def _planned(
         n_validation=0 if validation is None else len(validation.inputs),
         seed=recipe.random_state,
         platform=platform,
-        dropout=recipe.network.dropout,
+        disturbances=disturbances(recipe),
+        batch_statistics=recipe.network.batch_statistics,
         prior_shift=prior_shift(recipe.training.order, output, training),
         augmentation=augmentation,
     )
@@ -256,7 +259,8 @@ def _sight(recipe: Recipe) -> tuple[object, ...]:
     held: tuple[object, ...] = (training.early_stopping, training.validation_fraction)
     if recipe.inputs.categories.name == "target":
         held = (*held, recipe.random_state)  # by which the rows are dealt out to folds
-    return recipe.inputs, recipe.targets, recipe.network.output, training.precision, training.scoring, *held
+    inputs = recipe.inputs.model_copy(update={"input_noise": 0.0, "mixup": 0.0})  # to which the program sees
+    return inputs, recipe.targets, recipe.network.output, training.precision, training.scoring, *held
 
 
 def fit(prepared: Prepared, watchers: Watchers = UNWATCHED, resume: Checkpoint | None = None) -> Fitted:
@@ -311,7 +315,7 @@ def _fitted(prepared: Prepared, training: Training) -> Fitted:
         prepared.coder,
         _facts(training, prepared),
     )
-    found = fewer_components(prepared.preprocessor.shortfall())
+    found = doubtful_choices(prepared.recipe) + fewer_components(prepared.preprocessor.shortfall())
     if training.draws is not None and prepared.file_rows is not None:
         found += few_rows_take_most_draws(training.draws, prepared.file_rows)
     return Fitted(_calibrated(model, prepared), training, prepared.plan, found)
@@ -378,8 +382,9 @@ def loss_unit(schema: Schema, coder: TargetCoder) -> float:
     return unit if 0 < unit < float("inf") else 1.0  # beyond float64: the losses stay relative to the variance
 
 
-def _with_dtype(model: Model, dtype: str) -> Any:
-    return tuple({name: array.astype(dtype) for name, array in layer.items()} for layer in model.params)
+def _trained_with_dtype(model: Model, dtype: str) -> Any:
+    trained = model.network.trained(model.params)
+    return tuple({name: np.asarray(array).astype(dtype) for name, array in layer.items()} for layer in trained)
 
 
 def check_start(start: Model, recipe: Recipe, network: Network) -> None:
@@ -393,10 +398,12 @@ def check_start(start: Model, recipe: Recipe, network: Network) -> None:
         "embeddings": (str(each.embeddings) for each in (start.network, network)),
         "activation": (str(each.activation) for each in (start.network, network)),
         "output": (each.output for each in (start.network, network)),
+        "normalization": (str(each.normalization) for each in (start.network, network)),
+        "residual": (str(each.residual).lower() for each in (start.network, network)),
         "target_scale": (str(each.targets.target_scale) for each in (start.recipe, recipe)),
     }
     for name in InputSettings.model_fields:
-        if name == "augment":  # which changes rows in training only
+        if name in IN_TRAINING_ONLY:
             continue
         values = (getattr(each.inputs, name) for each in (start.recipe, recipe))
         pairs[name] = (str(value).lower() if isinstance(value, bool) else str(value) for value in values)

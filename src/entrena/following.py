@@ -21,7 +21,7 @@ import numpy as np
 
 from entrena.data import Examples, RowStream
 from entrena.data.schema import OF_NO_KNOWN_CLASS, UNKNOWN_CLASS
-from entrena.diagnosis import Finding, diverged
+from entrena.diagnosis import Finding, diverged, doubtful_choices
 from entrena.errors import DataError, shortened
 from entrena.finished_run import Run, save_run
 from entrena.learner import Learner
@@ -115,7 +115,7 @@ class Following:
         self.seconds_before = 0.0
         self.started = monotonic()
         self.ended: Outcome | None = None
-        self.findings: tuple[Finding, ...] = ()
+        self.findings: tuple[Finding, ...] = doubtful_choices(learner.recipe)
 
     @property
     def seconds(self) -> float:
@@ -271,7 +271,7 @@ class Following:
             usual_rate=(own_default(Choice(plan.structure.optimizer), "learning_rate") or plan.learning_rate) / 10,
             weight_decay=plan.optimizer_settings.get("weight_decay", 0.0),
         )
-        self.findings = tuple(replace(finding, place=f"row {n + row + 1:,}") for finding in found)
+        self.findings += tuple(replace(finding, place=f"row {n + row + 1:,}") for finding in found)
 
     def _look(self, writer: HistoryWriter | None) -> None:
         loss, score = self.scores.look()

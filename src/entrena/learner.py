@@ -25,16 +25,18 @@ from entrena.preprocessing import (
     RunningTargets,
     TargetCoder,
     class_weights,
+    smoothed,
 )
 from entrena.recipe import Recipe
 from entrena.registry import Choice
-from entrena.task import make_network, n_outputs, resolve
+from entrena.task import disturbances, make_network, n_outputs, resolve
 from entrena.training import rates
 from entrena.training.compilation import find_device
 from entrena.training.optimizers import OPTIMIZERS
 from entrena.training.plan import make_stream_plan
-from entrena.training.program import State
 from entrena.training.stream import Stream, Tested
+from entrena.training.structure import State
+from entrena.training.update import predicting
 
 ORDERS_OF_STREAMS = ("shuffled", "sequential")  # the first is the recipe's default, and says nothing
 
@@ -179,9 +181,11 @@ class Learner:
             recipe.regularization,
             seed=recipe.random_state,
             platform=find_device(recipe.training.device).platform,
-            dropout=recipe.network.dropout,
+            disturbances=disturbances(recipe),
+            batch_statistics=recipe.network.batch_statistics,
         )
         if start is not None and not isinstance(start, State):
+            start = network.trained(start)
             start = tuple({name: np.asarray(each, plan.dtype) for name, each in layer.items()} for layer in start)
         return cls(recipe, schema, network, inputs, targets, Stream(network, plan, start, n_updates), n_rows)
 
@@ -300,7 +304,8 @@ class Learner:
             labels = np.asarray(self.schema.classes)[targets] if numbered else targets
             own = class_weights(self.recipe.targets, labels, self.schema.classes)
             weight = own if weight is None else weight * own
-        tested = self.stream.learn(X, np.ascontiguousarray(coded[:, -self.network.n_outputs :]), weight)
+        coded = smoothed(coded[:, -self.network.n_outputs :], self.recipe.targets, self.schema.classes)
+        tested = self.stream.learn(X, np.ascontiguousarray(coded), weight)
         self.inputs, self.targets, self.n_rows = inputs, after, self.n_rows + len(X)
         return TestedRows(tested, shift, scale)
 
@@ -311,7 +316,8 @@ class Learner:
             facts: What is to be said of its training beside the number of rows.
         """
         inputs = self.inputs.fixed() if isinstance(self.inputs, RunningInputs) else self.inputs
-        params = jax.tree.map(np.asarray, self.stream.state.params)
+        state = jax.tree.map(np.asarray, self.stream.state)
+        params = predicting(self.stream.plan.structure, state, None, {}, np)
         own = {"n_rows": self.n_rows, "updates": self.stream.n_updates, **self._usual_facts(), **(facts or {})}
         return Model(self.recipe, self.schema, self.network, params, inputs, self.targets.coder, own)
 
@@ -377,7 +383,7 @@ def restored(model: Model, arrays: Mapping[str, np.ndarray], record: Mapping[str
 def check_streamable(recipe: Recipe) -> None:
     """Raises a RecipeError with every choice that has no meaning where rows come one after the other."""
     training, rate, targets = recipe.training, recipe.rate, recipe.targets
-    optimizer = OPTIMIZERS[training.optimizer.name]
+    optimizer, statistics = OPTIMIZERS[training.optimizer.name], recipe.network.batch_statistics
     wrong = {
         "training.optimizer": (
             bool(optimizer.details.get("batch_only")),
@@ -399,6 +405,18 @@ def check_streamable(recipe: Recipe) -> None:
         "inputs.augment": (
             recipe.inputs.augment is not None,
             "a stream shows each row once, as it comes: leave augment out",
+        ),
+        "inputs.mixup": (
+            recipe.inputs.mixup > 0,
+            "mixes rows of a shuffled epoch, and a stream shows each row once, as it comes: leave mixup out",
+        ),
+        "network.batch_statistics": (
+            statistics is not None and statistics.name == "training_set",
+            "a stream has no training set: take moving_average, or leave it out",
+        ),
+        "training.ema": (
+            training.ema > 0 and recipe.network.normalization.name == "batch",
+            "with batch normalization it needs the training set, and a stream has none: leave one of them out",
         ),
         "training.refit": (training.refit, "a stream holds no rows back: leave it out"),
         "inputs.categories": (

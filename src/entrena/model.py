@@ -6,7 +6,8 @@ The file holds arrays and plain text only; loading it runs none of its content.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -21,10 +22,11 @@ from entrena.data.images import check_same, images_of, is_array_of_images
 from entrena.data.values import Place
 from entrena.errors import DataError, ModelFileError, RecipeError, UsageError
 from entrena.network import OUTPUTS, Network
+from entrena.network.embeddings import EMBEDDING
 from entrena.network.multilayer import Params
 from entrena.preprocessing import Preprocessor, TargetCoder
 from entrena.recipe import Recipe
-from entrena.registry import Choice
+from entrena.registry import FUNCTION, Choice, Choices, is_importable
 from entrena.storage import load_model, save_model
 from entrena.training import scores
 from entrena.training.compilation import find_device, precision, use_compilation_cache
@@ -159,7 +161,12 @@ class Model:
         return digest.hexdigest()
 
     def save(self, path: str | Path) -> None:
-        """Writes the model as one safetensors file, atomically."""
+        """Writes the model as one safetensors file, atomically.
+
+        Raises:
+            UsageError: An activation is a function of one's own that cannot be imported by its name.
+        """
+        check_functions(self.recipe)
         arrays = {f"preprocessor.{name}": array for name, array in self.preprocessor.to_arrays().items()}
         arrays |= {f"coder.{name}": array for name, array in self.coder.to_arrays().items()}
         for number, layer in enumerate(self.params):
@@ -171,6 +178,10 @@ class Model:
                 "sizes": list(self.network.sizes),
                 "output": self.network.output,
                 "embeddings": [list(each) for each in self.network.embeddings],
+                "weights": [
+                    sum(math.prod(shape) for name, shape in layer.items() if not name.startswith(EMBEDDING))
+                    for layer in self.network.shapes
+                ],
             },
             "preprocessor": self.preprocessor.to_plain(),
             "coder": self.coder.to_plain(),
@@ -180,11 +191,15 @@ class Model:
         save_model(path, arrays, header)
 
     @classmethod
-    def load(cls, path: str | Path) -> Model:
+    def load(cls, path: str | Path, custom: Mapping[str, Callable[..., Any]] | None = None) -> Model:
         """Reads a model file, or the model of a run directory.
 
+        Args:
+            path: The file or directory.
+            custom: The Python functions that the model was trained with, by their dotted names: a file brings none.
+
         Raises:
-            ModelFileError: The file is damaged, of another program, or of a newer format.
+            ModelFileError: The file is damaged, of another program, or of a newer format; or a function is missing.
             UsageError: There is no such file, or the directory holds many runs.
         """
         path = Path(path)
@@ -192,19 +207,20 @@ class Model:
         if path.is_dir() and not file.exists() and (path / "001").is_dir():
             raise UsageError(f"{path} holds many runs: name one of them, such as {path / '001'}")
         arrays, header = load_model(file)
+        _put_functions(header, custom or {}, file)
         try:
             recipe = Recipe(**header["recipe"])
             sizes = tuple(int(size) for size in header["network"]["sizes"])
             output = str(header["network"]["output"])
             embeddings = tuple((int(levels), int(size)) for levels, size in header["network"]["embeddings"])
-            network = Network(sizes, recipe.network.activation, output, recipe.network.initialization, embeddings)
+            network = network_of(recipe, sizes, output, embeddings)
             params = tuple(
                 {name: arrays[f"layers.{number}.{name}"] for name in shapes}
-                for number, shapes in enumerate(network.shapes)
+                for number, shapes in enumerate(network.predicting_shapes)
             )
             if not params or any(
                 layer[name].shape != shape
-                for layer, shapes in zip(params, network.shapes, strict=True)
+                for layer, shapes in zip(params, network.predicting_shapes, strict=True)
                 for name, shape in shapes.items()
             ):
                 raise ValueError("weights of another shape")
@@ -220,6 +236,55 @@ class Model:
             )
         except (KeyError, TypeError, ValueError, RecipeError) as error:
             raise ModelFileError(f"model file '{file}' is damaged: {error}") from None
+
+
+def check_functions(recipe: Recipe) -> None:
+    """Raises a UsageError where a function of one's own cannot be imported by its name, so that none can be saved."""
+    chosen = recipe.network.activation
+    for choice in (chosen,) if isinstance(chosen, Choice) else chosen:
+        if choice.function is not None and not is_importable(choice):
+            raise UsageError(
+                f"activation: the function '{choice.name}' cannot be imported by that name, so no model with it can be "
+                "saved: define it at the top of a module, or train with save=False"
+            )
+
+
+def _put_functions(header: Mapping[str, Any], custom: Mapping[str, Callable[..., Any]], file: Path) -> None:
+    """Puts the user's own functions where the recipe of a file names them."""
+    network = header.get("recipe", {}).get("network", {})
+    chosen = network.get("activation")
+    several = chosen if isinstance(chosen, list) else [chosen]
+    names = [each[FUNCTION] for each in several if isinstance(each, dict) and FUNCTION in each]
+    missing = sorted(set(names) - set(custom))
+    if missing:
+        given = ", ".join(f"'{name}': {name.rpartition('.')[2]}" for name in missing)
+        raise ModelFileError(
+            f"model file '{file}' was trained with a Python function, and a file brings none along: in Python, "
+            f"load(path, custom={{{given}}})"
+        )
+    found = [custom[each[FUNCTION]] if isinstance(each, dict) and FUNCTION in each else each for each in several]
+    if names:
+        network["activation"] = found if isinstance(chosen, list) else found[0]
+
+
+def network_of(recipe: Recipe, sizes: tuple[int, ...], output: str, embeddings: tuple[tuple[int, int], ...]) -> Network:
+    """The network of a recipe whose sizes, output and embeddings are known."""
+    chosen = recipe.network
+    activation, first = chosen.activation, chosen.initialization
+    return Network(
+        sizes,
+        _one_if_equal(activation),
+        output,
+        None if first is None else _one_if_equal(first),
+        embeddings,
+        chosen.normalization,
+        chosen.residual,
+    )
+
+
+def _one_if_equal(choices: Choices) -> Choices:
+    """One choice where all layers have the same, so that equal networks share one program."""
+    return choices[0] if isinstance(choices, tuple) and len(set(choices)) == 1 else choices
 
 
 def prediction_block(network: Network) -> int:

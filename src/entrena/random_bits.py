@@ -7,6 +7,7 @@ words; the program hashes these with the place of each bit.
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt32
@@ -17,7 +18,7 @@ _FIRST, _SECOND = np.uint32(0x7FEB352D), np.uint32(0x846CA68B)
 _STEP, _MIX_1, _MIX_2 = (np.uint64(n) for n in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 
 # Of a run's generators the numbers 1 to 4 are for orders, weights and splits (see `training.seeds`).
-DROPOUT, AUGMENTATION, NOISE = 5, 6, 7
+DROPOUT, AUGMENTATION, NOISE, SLOPES, INPUT_NOISE = 5, 6, 7, 8, 9
 
 
 def update_words(seed: int, updates: np.ndarray, purpose: int = DROPOUT) -> np.ndarray:
@@ -26,7 +27,7 @@ def update_words(seed: int, updates: np.ndarray, purpose: int = DROPOUT) -> np.n
     Args:
         seed: The run's.
         updates: The numbers of updates in their run.
-        purpose: What they are for: `DROPOUT`, `AUGMENTATION` or `NOISE`.
+        purpose: What they are for: `DROPOUT`, `AUGMENTATION`, `NOISE`, `SLOPES` or `INPUT_NOISE`.
     """
     start = np.random.SeedSequence((seed, purpose)).generate_state(1, np.uint64)
     z = start + updates.astype(np.uint64)[..., None] * _STEP
@@ -34,6 +35,12 @@ def update_words(seed: int, updates: np.ndarray, purpose: int = DROPOUT) -> np.n
     z = (z ^ (z >> np.uint64(27))) * _MIX_2
     z = z ^ (z >> np.uint64(31))
     return np.concatenate([z >> np.uint64(32), z & np.uint64(0xFFFFFFFF)], axis=-1).astype(np.uint32)
+
+
+def places(n_examples: int, width: int, first: int) -> UInt32[Array, "examples units"]:
+    """The places of an update's numbers, one after the other from `first` on, modulo 2³²."""
+    place = jax.lax.iota(jnp.uint32, n_examples * width).reshape(n_examples, width)
+    return place + np.uint32(first % 2**32)
 
 
 def hashed(place: UInt32[Array, "*shape"], words: UInt32[Array, " 2"]) -> UInt32[Array, "*shape"]:
@@ -47,3 +54,12 @@ def hashed(place: UInt32[Array, "*shape"], words: UInt32[Array, " 2"]) -> UInt32
 def uniforms(place: UInt32[Array, "*shape"], words: UInt32[Array, " 2"]) -> Float[Array, "*shape"]:
     """A number of float32 for each place, uniform in [0, 1), to 24 bits."""
     return (hashed(place, words) >> 8).astype(jnp.int32).astype(jnp.float32) * np.float32(2**-24)
+
+
+def normals(place: UInt32[Array, "*shape"], words: UInt32[Array, " 2"]) -> Float[Array, "*shape"]:
+    """A number of float32 for each place, of mean 0 and variance 1, normal up to 5.2 deviations.
+
+    √2·erf⁻¹(2u − 1) for u from the middles of 2²³ equal parts of (0, 1), which float32 knows exactly.
+    """
+    u = (hashed(place, words) >> 9).astype(jnp.int32).astype(jnp.float32)
+    return np.float32(2**0.5) * jax.lax.erf_inv(u * np.float32(2**-22) + np.float32(2**-23 - 1))

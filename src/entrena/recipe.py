@@ -15,9 +15,11 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from entrena.contradictions import contradictions
 from entrena.errors import Problem, RecipeError, UsageError, did_you_mean, nearest
 from entrena.network.activations import ACTIVATIONS
 from entrena.network.initialization import INITIALIZATIONS
+from entrena.network.normalization import BATCH_STATISTICS, NORMALIZATIONS
 from entrena.network.outputs import OUTPUTS
 from entrena.network.settings import NetworkSettings
 from entrena.preprocessing import (
@@ -37,7 +39,6 @@ from entrena.preprocessing import (
 )
 from entrena.preprocessing.augmentation import amounts_of
 from entrena.registry import AS_WHOLE, Choice, Registry, interval
-from entrena.training.batch_only import refused_choices, refused_task
 from entrena.training.losses import LOSSES
 from entrena.training.optimizers import OPTIMIZERS
 from entrena.training.order import ORDERS
@@ -64,14 +65,15 @@ REGISTRIES: tuple[Registry, ...] = (
     LOSSES,
     SCORES,
     INITIALIZATIONS,
+    NORMALIZATIONS,
+    BATCH_STATISTICS,
     SCHEDULES,
 )
 
 REGISTRY_OF = {registry.key: registry for registry in REGISTRIES}
 
 PLANNED = frozenset(
-    """input_noise mixup label_smoothing normalization batch_statistics
-    residual ema ensemble time_unit warmup final_decay fan_in_scaling depth_scaling layer_rates l1 max_norm""".split()
+    "ensemble time_unit warmup final_decay fan_in_scaling depth_scaling layer_rates".split()
 )  # names of the design that this version does not have yet
 
 TABLES = ("class_weight", "augment")  # whose keys are no settings of a choice
@@ -102,6 +104,22 @@ OTHER_NAMES = {
     "dtype": "precision",
     "hidden_sizes": "hidden",
     "units": "hidden",
+    "batch_norm": "normalization",
+    "batchnorm": "normalization",
+    "use_bn": "normalization",
+    "layer_norm": "normalization",
+    "dropout_rate": "dropout",
+    "ema_momentum": "ema",
+    "ema_decay": "ema",
+    "use_ema": "ema",
+    "noise": "input_noise",
+    "gaussian_noise": "input_noise",
+    "label_smooth": "label_smoothing",
+    "mixup_alpha": "mixup",
+    "l1_penalty": "l1",
+    "max_norm_constraint": "max_norm",
+    "skip_connections": "residual",
+    "skip": "residual",
 }
 
 
@@ -139,7 +157,7 @@ class Recipe(BaseModel):
         except ValidationError as error:
             problems += [_problem(details) for details in error.errors()]
         if not problems:
-            problems = _contradictions(self)
+            problems = contradictions(self)
         if problems:
             raise RecipeError(sorted(dict.fromkeys(problems), key=_position))
 
@@ -150,7 +168,7 @@ class Recipe(BaseModel):
 
     def change(self, values: Mapping[str, Any]) -> Self:
         """This recipe with some choices changed, by short or full key; `None` is a value like any other."""
-        plain = self.to_plain()
+        plain = self.to_values()
         changes, problems = _sorted_into_sections(values, plain)
         if problems:
             raise RecipeError(problems)
@@ -161,6 +179,16 @@ class Recipe(BaseModel):
     def to_plain(self) -> dict[str, Any]:
         """Sections of names and plain values, as they stand in a file, with every default written out."""
         return self.model_dump(mode="json")
+
+    def to_values(self) -> dict[str, Any]:
+        """The same, but functions of the user's own as they are, which no file can hold."""
+        plain = self.to_plain()
+        chosen, functions = self.network.activation, plain["network"]
+        if isinstance(chosen, Choice):
+            functions["activation"] = chosen.function or functions["activation"]
+        else:
+            functions["activation"] = [each.function or each.to_plain() for each in chosen]
+        return plain
 
     def to_json(self) -> str:
         """The recipe as JSON."""
@@ -407,42 +435,6 @@ def _allowed_kind(schema: Mapping[str, Any]) -> str:
     if kind == "string" and "pattern" in schema:
         return "auto, cpu, gpu, gpu:1, tpu, …" if "gpu" in schema["pattern"] else f"text like {schema['pattern']}"
     return {"boolean": "true or false", "null": "none"}.get(str(kind), str(kind))
-
-
-def _contradictions(recipe: Recipe) -> list[Problem]:
-    """Choices that are right alone and wrong together."""
-    problems = []
-    training, network = recipe.training, recipe.network
-    uses = OPTIMIZERS[training.optimizer.name].details["uses"]
-    obeying = ", ".join(name for name, entry in OPTIMIZERS.items() if "momentum" in entry.details["uses"])
-    for name in ("momentum", "nesterov"):
-        if getattr(training, name) is not None and name not in uses:
-            said = f"optimizer '{training.optimizer}' does not use it: leave it out, or take optimizer={obeying}"
-            problems.append(Problem(f"training.{name}", said))
-    if training.nesterov and training.momentum == 0:
-        problems.append(Problem("training.nesterov", "Nesterov's form needs a momentum above 0"))
-    if training.batch_size != "auto" and training.mode in ("online", "batch") and training.batch_size != 1:
-        said = f"mode={training.mode} fixes it: leave batch_size out, or take mode=mini_batch"
-        problems.append(Problem("training.batch_size", said))
-    if training.mode == "batch" and training.order != TrainingSettings().order:
-        said = f"mode=batch shows all rows in each update, so '{training.order}' changes nothing: leave order out"
-        problems.append(Problem("training.order", said))
-    if recipe.inputs.components is not None and recipe.inputs.decorrelate.name == "none":
-        said = "only rotated inputs have components: take decorrelate=pca or decorrelate=whiten, or leave it out"
-        problems.append(Problem("inputs.components", said))
-    problems += refused_choices(training, recipe.rate, network.dropout, augments=recipe.inputs.augment is not None)
-    problems += refused_task(training.optimizer, training.loss.name, network.output.name)
-    if training.batch_size == 1 and training.mode == "batch":
-        problems.append(Problem("training.batch_size", "mode=batch uses all rows: leave batch_size out"))
-    suits = LOSSES[training.loss.name].details.get("outputs", ())
-    if suits and network.output.name != "auto" and network.output.name not in suits:
-        said = f"'{training.loss}' does not fit output={network.output}: it needs one of {', '.join(suits)}"
-        problems.append(Problem("training.loss", said))
-    if training.early_stopping is False and training.scoring is not None:
-        problems.append(
-            Problem("training.scoring", "early_stopping=false chooses no best weights: leave one of them out")
-        )
-    return problems
 
 
 def _position(problem: Problem) -> int:

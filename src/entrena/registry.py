@@ -7,9 +7,10 @@ so a new activation or schedule is one new entry. This module knows no technique
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 from types import MappingProxyType
 from typing import Any
@@ -20,6 +21,7 @@ from pydantic_core import PydanticCustomError, core_schema
 from entrena.errors import nearest
 
 Value = float | int | bool | str | None
+FUNCTION = "function"  # in a recipe file, the key of the dotted name of a Python function
 
 
 def _plain_whole(value: Any) -> Any:
@@ -165,11 +167,13 @@ class Registry(Mapping[str, Entry]):
         key: The recipe's full key: `network.activation`.
         chapter: The chapter's title in the catalogue.
         entries: The techniques, in the order in which users see them.
+        function: The technique that stands for a Python function of the user's own, where such are welcome.
     """
 
-    def __init__(self, key: str, chapter: str, entries: tuple[Entry, ...]) -> None:
+    def __init__(self, key: str, chapter: str, entries: tuple[Entry, ...], *, function: Entry | None = None) -> None:
         self.key = key
         self.chapter = chapter
+        self._function = function
         self._entries = {entry.name: entry for entry in entries}
         if len(self._entries) != len(entries):
             raise ValueError(f"two entries of {key} have the same name")
@@ -206,13 +210,19 @@ class Registry(Mapping[str, Entry]):
         """A user's value as a checked `Choice`.
 
         Args:
-            value: A name, a table `{name = …, setting = …}`, or a `Choice`.
+            value: A name, a table `{name = …, setting = …}`, or a `Choice`; a function where such are welcome.
 
         Raises:
             ValueError: The name or a setting is not in the catalogue; the text says all that is wrong.
         """
         if isinstance(value, Choice):
-            value = value.to_plain()
+            value = value.function or value.to_plain()
+        if callable(value) and self._function is not None:
+            return Choice(dotted_name(value), (), value)
+        if isinstance(value, Mapping) and set(value) == {FUNCTION} and self._function is not None:
+            raise ValueError(
+                f"'{value[FUNCTION]}' is a Python function, which no file brings along: hand it over itself"
+            )
         if isinstance(value, str):
             value = {"name": value}
         if not isinstance(value, Mapping):
@@ -246,9 +256,16 @@ class Registry(Mapping[str, Entry]):
             raise ValueError("; ".join(problems))
         return choice
 
+    def entry_of(self, choice: Choice) -> Entry:
+        """The technique of a choice, also where it is a function of the user's own."""
+        if choice.function is None:
+            return self[choice.name]
+        assert self._function is not None
+        return replace(self._function, name=choice.name, function=choice.function)
+
     def settings_of(self, choice: Choice) -> dict[str, Value]:
         """All the settings of a choice: those given, the others at their defaults."""
-        defaults = {setting.name: setting.default for setting in self[choice.name].settings}
+        defaults = {setting.name: setting.default for setting in self.entry_of(choice).settings}
         return defaults | dict(choice.given)
 
 
@@ -257,13 +274,21 @@ class Choice:
     """A technique chosen by a user: a name, and those of its settings that were given.
 
     Hashable, so that it can be part of the key of a compiled program.
+
+    Attributes:
+        name: Of the technique; of a function of the user's own its dotted name.
+        given: Names and values of the settings that were given.
+        function: The function of the user's own, or None.
     """
 
     name: str
     given: tuple[tuple[str, Value], ...] = ()
+    function: Callable[..., Any] | None = None
 
     def to_plain(self) -> str | dict[str, Value]:
         """As it stands in a recipe file: the bare name, or a table where settings were given."""
+        if self.function is not None:
+            return {FUNCTION: self.name}
         return {"name": self.name, **dict(self.given)} if self.given else self.name
 
     def __str__(self) -> str:
@@ -272,34 +297,66 @@ class Choice:
         return f"{self.name}({', '.join(f'{name}={value}' for name, value in self.given)})"
 
 
+def dotted_name(function: Callable[..., Any]) -> str:
+    """Module and name of a function: `math.tanh`; of a callable without a name its type's."""
+    kind = type(function)
+    module = getattr(function, "__module__", None) or kind.__module__
+    return f"{module}.{getattr(function, '__qualname__', kind.__qualname__)}"
+
+
+def is_importable(choice: Choice) -> bool:
+    """Whether the dotted name of a choice's function leads to that function."""
+    parts = choice.name.split(".")
+    for n_module in range(len(parts) - 1, 0, -1):
+        try:
+            found: Any = importlib.import_module(".".join(parts[:n_module]))
+            for part in parts[n_module:]:
+                found = getattr(found, part)
+        except (ImportError, AttributeError):
+            continue
+        return found is choice.function
+    return False
+
+
+Choices = Choice | tuple[Choice, ...]  # one for all layers, or one for each
+
+
 @dataclass(frozen=True)
 class ChosenFrom:
     """The Pydantic annotation of a recipe's key whose value is a `Choice` from a registry.
 
-    Use as `Annotated[Choice, ChosenFrom(ACTIVATIONS)]`.
+    Use as `Annotated[Choice, ChosenFrom(ACTIVATIONS)]`, or as `Annotated[Choices, ChosenFrom(ACTIVATIONS,
+    per_layer=True)]` where a list gives each layer its own.
     """
 
     registry: Registry
+    per_layer: bool = False
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        def validate(value: object) -> Choice:
+        def validate(value: object) -> Choices:
             try:
+                if self.per_layer and isinstance(value, list | tuple):
+                    return tuple(self.registry.choose(each) for each in value)
                 return self.registry.choose("none" if value is None else value)  # `--set scale=none`
             except ValueError as error:
                 raise PydanticCustomError("choice", "{message}", {"message": str(error)}) from None
 
+        def plain(chosen: Choices) -> object:
+            return chosen.to_plain() if isinstance(chosen, Choice) else [each.to_plain() for each in chosen]
+
         return core_schema.no_info_plain_validator_function(
-            validate, serialization=core_schema.plain_serializer_function_ser_schema(lambda choice: choice.to_plain())
+            validate, serialization=core_schema.plain_serializer_function_ser_schema(plain)
         )
 
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         tables = [_table_schema(entry) for entry in self.registry.values()]
-        return {"anyOf": [{"type": "string", "enum": list(self.registry)}, *tables]}
+        one: list[dict[str, Any]] = [{"type": "string", "enum": list(self.registry)}, *tables]
+        return {"anyOf": [*one, {"type": "array", "items": {"anyOf": one}}] if self.per_layer else one}
 
     def __hash__(self) -> int:
-        return id(self.registry)
+        return hash((id(self.registry), self.per_layer))
 
 
 def _table_schema(entry: Entry) -> dict[str, Any]:

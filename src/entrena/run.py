@@ -31,7 +31,7 @@ from entrena.job import (
     read_examples,
     recorded,
 )
-from entrena.model import Model
+from entrena.model import Model, check_functions
 from entrena.recipe import Recipe, as_recipe
 from entrena.reporting.progress import ProgressBar
 from entrena.reporting.wording import size
@@ -162,6 +162,8 @@ def _begin(
     name: str | None,
 ) -> Run:
     """A new run; without `runs_dir` nothing is saved."""
+    if runs_dir is not None:
+        check_functions(recipe)
     examples = read_examples(data, job, start)
     if runs_dir is not None:
         job = replace(job, fingerprint=fingerprint(examples))

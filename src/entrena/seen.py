@@ -14,7 +14,7 @@ from entrena.recipe import Recipe
 from entrena.task import n_outputs
 from entrena.training import scores
 from entrena.training.parts import TrainingPart, ValidationPart, blank_table
-from entrena.training.program import Sight
+from entrena.training.structure import Sight
 
 
 def training_weight(recipe: Recipe, schema: Schema, examples: Examples) -> np.ndarray | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from entrena.data import Schema
 from entrena.errors import Problem, RecipeError
-from entrena.model import why_it_does_not_fit
+from entrena.model import network_of, why_it_does_not_fit
 from entrena.network import Network, embedding_size
 from entrena.preprocessing import Preprocessor
 from entrena.recipe import Recipe
 from entrena.training.order import needs
+from entrena.training.plan import Disturbances
 
 
 def resolve(recipe: Recipe, schema: Schema) -> tuple[str, str]:
@@ -42,9 +43,17 @@ def resolve(recipe: Recipe, schema: Schema) -> tuple[str, str]:
     if not classes and "classes" in needs(recipe.training.order):
         said = f"'{recipe.training.order.name}' goes by classes, and numbers have none: take shuffled"
         problems.append(Problem("training.order", said))
+    if not classes and recipe.targets.label_smoothing > 0:
+        problems.append(Problem("targets.label_smoothing", "numbers have no classes: leave it out"))
     if problems:
         raise RecipeError(problems)
     return output, loss
+
+
+def disturbances(recipe: Recipe) -> Disturbances:
+    """What of a recipe an update does to signals on purpose."""
+    network, inputs = recipe.network, recipe.inputs
+    return Disturbances(network.dropout, network.alpha_dropout, inputs.input_noise, inputs.mixup)
 
 
 def n_outputs(schema: Schema, output: str) -> int:
@@ -58,10 +67,5 @@ def make_network(recipe: Recipe, output: str, preprocessor: Preprocessor, n_outp
     """The network that a recipe puts behind a preprocessor."""
     embeddings = tuple((levels, embedding_size(levels)) for levels in preprocessor.n_levels)
     n_inputs = preprocessor.n_dense + sum(size for _, size in embeddings)
-    return Network(
-        (n_inputs, *recipe.network.hidden, n_outputs),
-        recipe.network.activation,
-        output,
-        recipe.network.initialization,
-        embeddings,
-    )
+    sizes = (n_inputs, *recipe.network.hidden, n_outputs)
+    return network_of(recipe, sizes, output, embeddings)

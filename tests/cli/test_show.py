@@ -52,7 +52,7 @@ def test_the_text(entrena: Entrena, moons_run: Path) -> None:
         "  hidden 1    128  relu            384\n",
         "  output        2  softmax         130\n",
         "validation    test\n",
-        "  random_state  0\n",
+        "  random_state    0\n",
         "hidden=[128,64]",
     ):
         assert part in said.out

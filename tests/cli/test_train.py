@@ -29,6 +29,7 @@ def test_it_tells_what_was_decided_the_scores_and_what_to_type_next(entrena: Ent
     assert lines[0] == "  task      classification of diagnosis, 2 classes, from 30 columns"
     assert lines[1] == "  rows      409 training, 46 validation, 114 test"
     assert lines[2] == "  network   30 → 128 → 64 → 2, relu; 12,354 weights"
+    assert lines.pop(3) == "  start     weights he_normal, as suits relu"
     assert lines[3].startswith("  training  adamw, batches of 16, one_cycle rate ")
     assert re.fullmatch(r"  end       All 3 epochs were run\..* \(\d+\.\d+ s\)", lines[4])
     assert lines[5] == f"  saved in  {run}"
@@ -49,7 +50,7 @@ def test_it_tells_what_was_decided_the_scores_and_what_to_type_next(entrena: Ent
 
 def test_the_scores_of_a_regression(entrena: Entrena) -> None:
     said = entrena("train", "diabetes", *SHORT)
-    assert [line.split()[0] for line in said.out.splitlines()[8:11]] == ["R²", "RMSE", "MAE"]
+    assert [line.split()[0] for line in said.out.splitlines()[9:12]] == ["R²", "RMSE", "MAE"]
     assert "  task      regression of progression from 10 columns\n" in said.out
 
 

@@ -43,18 +43,19 @@ def test_it_tells_what_was_decided_the_scores_and_what_to_type_next(entrena: Ent
     same = train_stream({"hidden": [4], "random_state": 3}, clicks, target="buys", save=False)
     scores = f"accuracy {same.prequential['accuracy']:.4f}, log loss {same.prequential['log_loss']:.4f}"
     lines = said.out.splitlines()
-    assert lines[:5] == [
+    assert lines[:6] == [
         "  task      classification of buys, 2 classes: no, yes",
         "  columns   2 columns; means and deviations of the rows so far",
         "  rows      2,500",
         "  network   2 → 4 → 2, relu; 22 weights",
+        "  start     weights he_normal, as suits relu",
         "  training  adamw, an update for each row, rate 0.001, seed 3",
     ]
-    assert re.fullmatch(r"  end       All 2,500 rows of the stream were learned\. \(\d+\.\d+ s\)", lines[5])
-    assert lines[6] == f"  tested    {scores}: all rows, each before it was learned"
-    assert lines[7] == f"  lately    accuracy {same.history[-1]['score']:.4f}: the rows of the last look"
-    assert lines[8] == f"  saved in  {run}"
-    assert lines[10:] == [
+    assert re.fullmatch(r"  end       All 2,500 rows of the stream were learned\. \(\d+\.\d+ s\)", lines[6])
+    assert lines[7] == f"  tested    {scores}: all rows, each before it was learned"
+    assert lines[8] == f"  lately    accuracy {same.history[-1]['score']:.4f}: the rows of the last look"
+    assert lines[9] == f"  saved in  {run}"
+    assert lines[11:] == [
         f"  go on       entrena train --resume {run}",
         f"  predict     entrena predict {run} new.csv -o out.csv",
         f"  look at it  entrena show {run}",

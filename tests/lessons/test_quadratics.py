@@ -19,7 +19,7 @@ from entrena.network.multilayer import Network
 from entrena.population.splits import Split
 from entrena.recipe import Recipe
 from entrena.registry import Choice
-from entrena.training.program import Structure
+from entrena.training.structure import Structure
 
 
 def arrays(examples):

@@ -14,6 +14,7 @@ from entrena.network.activations import (
     SELU_SCALE,
     activation_function,
     default_initialization,
+    first_slope,
     negative_slope,
 )
 from entrena.network.initialization import INITIALIZATIONS
@@ -45,6 +46,8 @@ CLOSED_FORMS = {
     "tanh_linear": (lambda z: np.tanh(z) + 0.01 * z, lambda z: sech2(z) + 0.01),
     "relu": (lambda z: np.maximum(z, 0), lambda z: (z > 0) * 1.0),
     "leaky_relu": (lambda z: np.maximum(0.01 * z, z), lambda z: np.where(z < 0, 0.01, 1.0)),
+    "rrelu": (lambda z: np.where(z < 0, 11 / 48 * z, z), lambda z: np.where(z < 0, 11 / 48, 1.0)),
+    "prelu": (lambda z: np.where(z < 0, 0.25 * z, z), lambda z: np.where(z < 0, 0.25, 1.0)),
     "elu": (lambda z: np.where(z < 0, exp_low(z) - 1, z), lambda z: np.where(z < 0, exp_low(z), 1.0)),
     "selu": (
         lambda z: 1.0507009873554805 * np.where(z < 0, 1.6732632423543772 * (exp_low(z) - 1), z),
@@ -66,6 +69,12 @@ NAMES = sorted(ACTIVATIONS)
 Z = np.concatenate([np.linspace(-6, 6, 121), [-800.0, -30.0, -1e-9, 1e-9, 30.0, 800.0]])
 
 
+def function_of(choice: Choice):
+    """The function with which a network predicts before it is trained."""
+    function, slope = activation_function(choice), first_slope(choice)
+    return function if slope is None else lambda z: function(z, slopes=jnp.asarray(slope, z.dtype))
+
+
 def slopes(function, z):
     return jax.vmap(jax.grad(function))(z)
 
@@ -78,7 +87,7 @@ def test_each_activation_has_a_closed_form_here():
 def test_values_and_slopes_are_the_closed_forms(name):
     value, slope = CLOSED_FORMS[name]
     with jax.enable_x64(True):
-        function = activation_function(Choice(name))
+        function = function_of(Choice(name))
         np.testing.assert_allclose(function(jnp.asarray(Z)), value(Z), rtol=1e-13, atol=1e-14)
         np.testing.assert_allclose(slopes(function, jnp.asarray(Z)), slope(Z), rtol=1e-12, atol=1e-14)
 
@@ -88,18 +97,20 @@ def test_values_and_slopes_are_the_closed_forms(name):
     [
         (Choice("elu", (("alpha", 0.3),)), lambda z: np.where(z < 0, 0.3 * np.expm1(np.minimum(z, 0)), z)),
         (Choice("leaky_relu", (("alpha", 0.2),)), lambda z: np.where(z < 0, 0.2 * z, z)),
+        (Choice("rrelu", (("divisor", True),)), lambda z: np.where(z < 0, 2 / 11 * z, z)),
+        (Choice("prelu", (("start", -0.5),)), lambda z: np.where(z < 0, -0.5 * z, z)),
         (Choice("tanh_linear", (("a", 0.5),)), lambda z: np.tanh(z) + 0.5 * z),
     ],
     ids=lambda value: str(value) if isinstance(value, Choice) else "formula",
 )
 def test_settings_reach_the_function(choice, value):
     with jax.enable_x64(True):
-        np.testing.assert_allclose(activation_function(choice)(jnp.asarray(Z)), value(Z), rtol=1e-13, atol=1e-15)
+        np.testing.assert_allclose(function_of(choice)(jnp.asarray(Z)), value(Z), rtol=1e-13, atol=1e-15)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_finite_far_out(name):
-    function = activation_function(Choice(name))
+    function = function_of(Choice(name))
     z = np.array([-1e4, -200, -90, 0, 90, 200, 1e4], np.float32)
     assert np.isfinite(function(z)).all()
     assert np.isfinite(slopes(function, z)).all()
@@ -109,7 +120,7 @@ def test_finite_far_out(name):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_keeps_dtype_and_shape(name, dtype):
     with jax.enable_x64(True):
-        function = activation_function(Choice(name))
+        function = function_of(Choice(name))
         out = function(jnp.zeros((2, 0, 3), dtype))
         assert (out.dtype, out.shape) == (dtype, (2, 0, 3))
         assert jax.grad(lambda z: function(z).sum())(jnp.ones(3, dtype)).dtype == dtype
@@ -117,7 +128,7 @@ def test_keeps_dtype_and_shape(name, dtype):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_jit_equals_eager(name):
-    function = activation_function(Choice(name))
+    function = function_of(Choice(name))
     z = np.linspace(-5, 5, 64, dtype=np.float32)
     np.testing.assert_allclose(jax.jit(function)(z), function(z), rtol=3e-6, atol=1e-6)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from entrena.registry import Choice
 from entrena.training import RateSettings, RegularizationSettings, TrainingSettings
 from entrena.training.loop import Training, train_network
 from entrena.training.parts import TrainingPart, ValidationPart
-from entrena.training.plan import Plan, make_plan
+from entrena.training.plan import Disturbances, Plan, make_plan
 
 
 def accuracy(targets: np.ndarray, z: np.ndarray) -> float:
@@ -35,6 +35,10 @@ class Problem:
             kind(**{name: settings.pop(name) for name in tuple(settings) if name in kind.model_fields})
             for kind in (TrainingSettings, RateSettings, RegularizationSettings)
         ]
+        disturbances = Disturbances(
+            **{field.name: settings.pop(field.name) for field in fields(Disturbances) if field.name in settings}
+        )
+        statistics = settings.pop("batch_statistics", None)
         assert not settings, settings
         weight = self.training.weight
         return make_plan(
@@ -45,6 +49,8 @@ class Problem:
             n_validation=0 if self.validation is None else len(self.validation.inputs),
             seed=seed,
             platform="cpu",
+            disturbances=disturbances,
+            batch_statistics=statistics,
         )
 
     def run(self, plan: Plan, **options: Any) -> Training:

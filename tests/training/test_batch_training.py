@@ -15,11 +15,11 @@ from entrena.errors import RecipeError
 from entrena.network import Network
 from entrena.registry import Choice
 from entrena.training import RateSettings, RegularizationSettings, TrainingSettings
+from entrena.training.compiled import compiled
 from entrena.training.forms import LOOP
 from entrena.training.loop import Member, train_side_by_side
 from entrena.training.parts import TrainingPart
 from entrena.training.plan import Plan, make_plan
-from entrena.training.program import compiled
 from entrena.training.seeds import generator as seeded
 from entrena.training.watching import Watchers
 from tests.training.conftest import Problem
@@ -351,9 +351,9 @@ def test_the_memory_that_is_said_is_what_the_program_takes(kind, make_problem):
 
 def bytes_taken(problem: Problem, plan: Plan) -> int:
     from entrena.training.calls import Shape, Show, calls
+    from entrena.training.compiled import shapes_of
     from entrena.training.judge import Judge
     from entrena.training.parts import padded
-    from entrena.training.program import shapes_of
 
     member = Member(problem.network, plan, problem.training)
     judge = Judge(plan, problem.training, None, member.first(), 1.0, ())

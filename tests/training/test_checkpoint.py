@@ -15,8 +15,8 @@ from entrena.training import OPTIMIZERS, SCHEDULES, Checkpoint
 from entrena.training import loop as loop_module
 from entrena.training.compilation import precision
 from entrena.training.optimizers import is_batch_only
-from entrena.training.program import initial_state
 from entrena.training.seeds import generator as seeded
+from entrena.training.structure import initial_state
 from entrena.training.watching import Watchers
 
 KINDS = {
@@ -65,7 +65,7 @@ def assert_every_stop_goes_on_as_if_it_had_not(problem, plan, at_least: int) -> 
         resumed = problem.run(plan, resume=written_and_read(problem, plan, checkpoint))
         assert_bitwise(resumed.params, whole.params)
         assert_bitwise(resumed.checkpoint.state, whole.checkpoint.state)
-        assert_bitwise(resumed.checkpoint.best_params, whole.checkpoint.best_params)
+        assert_bitwise(resumed.checkpoint.best_state, whole.checkpoint.best_state)
         assert without_seconds(resumed.history) == without_seconds(whole.history[checkpoint.epoch :])
         assert (resumed.outcome, resumed.best) == (whole.outcome, whole.best)
 
@@ -206,7 +206,7 @@ def test_parts_are_plain(make_problem):
     assert record["best_value"] == float("inf")
     assert len(arrays["partial_losses"]) == 6
     assert {name for name in arrays if name.startswith("best")} == {
-        f"best[{layer}]['{name}']" for layer in (0, 1) for name in ("weights", "biases")
+        f"best.params[{layer}]['{name}']" for layer in (0, 1) for name in ("weights", "biases")
     }
 
 

@@ -14,9 +14,10 @@ from pathlib import Path
 import jax
 import pytest
 
-from entrena.training import compilation, program
+from entrena.training import compilation
+from entrena.training import compiled as compiled_module
 from entrena.training.compilation import cache_folder, precision
-from entrena.training.program import compiled
+from entrena.training.compiled import compiled
 
 
 def python(code: str, cache: Path) -> tuple[int, str, str]:
@@ -187,7 +188,7 @@ def test_programs_that_were_not_used_for_long_leave_the_memory(make_problem, mon
         return len(Path("/proc/self/maps").read_text().splitlines())
 
     few = lru_cache(maxsize=4)(compiled.__wrapped__)
-    monkeypatch.setattr(program, "compiled", few)
+    monkeypatch.setattr(compiled_module, "compiled", few)
     counts = []
     for width in range(3, 15):
         problem = make_problem(20 + 40 * (width % 3), hidden=(width, width))

@@ -17,8 +17,8 @@ from entrena.storage import load_model, save_model
 from entrena.training.calls import Place, Shape, Show
 from entrena.training.checkpoint import Checkpoint
 from entrena.training.parts import TrainingPart
-from entrena.training.program import initial_state
 from entrena.training.seeds import generator as seeded
+from entrena.training.structure import initial_state
 from entrena.training.watching import Watchers
 from tests.training.same_run import assert_bitwise, assert_same_run, without_seconds
 
@@ -43,7 +43,7 @@ def embedded(make_problem):
 
 
 def with_dropout(plan, share: float = 0.3):
-    return replace(plan, dropout=share, structure=replace(plan.structure, dropout=True))
+    return replace(plan, beside={"kept": 1 - share}, structure=replace(plan.structure, dropout=True))
 
 
 def cross_entropies(params, part) -> np.ndarray:
@@ -108,7 +108,7 @@ def test_each_seed_and_each_epoch_has_its_own_masks(make_problem):
 def test_no_dropout_is_the_program_of_before(make_problem):
     problem = make_problem()
     plan = problem.plan(max_epochs=3)
-    assert (plan.dropout, plan.structure.dropout) == (0.0, False)
+    assert (plan.beside, plan.structure.dropout) == ({}, False)
     shape = Shape(plan.epochs_a_call, plan.updates_a_call)
     _, controls = Show(plan, problem.training, lambda: None).controls(Place(0, 1, 0, plan.n_updates, True), shape)
     assert set(controls) <= {"learning_rate", "momentum"}

@@ -10,7 +10,8 @@ from scipy.special import expit
 from entrena.network import Network
 from entrena.registry import Choice
 from entrena.training.losses import LOSSES
-from entrena.training.program import State, Structure, batch_losses, initial_state, update
+from entrena.training.structure import State, Structure, initial_state
+from entrena.training.update import Batch, batch_losses, update
 
 PAIRS = [(loss, output) for loss in LOSSES if loss != "auto" for output in LOSSES[loss].details["outputs"]]
 N_ROWS = 7
@@ -80,14 +81,16 @@ def test_loss_and_gradient(case):
         return float(weights @ naive_loss(loss, output, forward(params, X), targets))
 
     with jax.enable_x64(True):
-        losses, z = batch_losses(structure, params, X, targets)
+        losses, z, _ = batch_losses(structure, params, X, targets)
         np.testing.assert_allclose(z, forward(params, X), rtol=1e-12)
         np.testing.assert_allclose(
             losses, naive_loss(loss, output, forward(params, X), targets), rtol=1e-11, atol=1e-13
         )
         # Gradient descent at rate 1: the step is the gradient of the weighted sum.
         state = initial_state(structure, params)
-        after, losses_before, _ = update(structure, state, (X, targets, weights), {"learning_rate": np.float64(1)}, {})
+        after, losses_before, _ = update(
+            structure, state, Batch(X, targets, weights), {"learning_rate": np.float64(1)}, {}
+        )
     np.testing.assert_allclose(losses_before, losses, rtol=1e-12, atol=1e-15)
     gradient = jax.tree.map(lambda before, now: before - np.asarray(now), params, after.params)
     step = 1e-5
@@ -137,9 +140,11 @@ def test_bfloat16_products_give_float32_losses_and_weights(loss, output, generat
         array.astype(np.float32) for array in (generator.normal(size=(N_ROWS, 3)), targets_for(output, 2, generator))
     )
     weights = np.full(N_ROWS, 1 / N_ROWS, np.float32)
-    after, losses, _ = update(structure, State(params, ()), (X, targets, weights), {"learning_rate": np.float32(1)}, {})
+    after, losses, _ = update(
+        structure, State(params, ()), Batch(X, targets, weights), {"learning_rate": np.float32(1)}, {}
+    )
     assert losses.dtype == np.float32
     assert {leaf.dtype for leaf in jax.tree.leaves(after.params)} == {np.dtype(np.float32)}
-    exact, _ = batch_losses(Structure(network, loss, "sgd"), params, X, targets)
+    exact, _, _ = batch_losses(Structure(network, loss, "sgd"), params, X, targets)
     np.testing.assert_allclose(losses, exact, rtol=0.1, atol=0.05)
     assert not np.array_equal(losses, exact)

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from entrena.training import loop, many
+from entrena.training.compiled import call, compiled
 from entrena.training.loop import Member, program_key, train_side_by_side
 from entrena.training.many import by_place, bytes_of, cut, groups, train_many
 from entrena.training.parts import TrainingPart
-from entrena.training.program import call, compiled
 from tests.training.same_run import assert_same_run, without_seconds
 
 N = 8
@@ -37,7 +37,7 @@ def members_of(problem, recipe, n=N, dropout=0.0, same_seed=False, **changes) ->
             **{"max_epochs": 6, "early_stopping": True, "seed": 0 if same_seed else k, **own, **changes}
         )
         if dropout:
-            plan = replace(plan, dropout=dropout, structure=replace(plan.structure, dropout=True))
+            plan = replace(plan, beside={"kept": 1 - dropout}, structure=replace(plan.structure, dropout=True))
         members.append(Member(problem.network, plan, problem.training, problem.validation))
     return members
 

@@ -9,6 +9,7 @@ from scipy.special import softmax
 
 from entrena.network import Network
 from entrena.registry import Choice
+from entrena.training.compiled import compiled
 from entrena.training.optimizers import (
     OPTIMIZERS,
     batch_optimizer,
@@ -19,7 +20,7 @@ from entrena.training.optimizers import (
     own_default,
     settings_by_use,
 )
-from entrena.training.program import Block, Data, Structure, compiled, initial_state
+from entrena.training.structure import Block, Data, Structure, initial_state
 
 N_ROWS, N_UPDATES, BATCH = 23, 10, 5
 RATES = np.linspace(0.05, 0.2, N_UPDATES)

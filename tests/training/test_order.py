@@ -12,12 +12,26 @@ from hypothesis import strategies as st
 
 from entrena.registry import Choice
 from entrena.training.balanced import class_shares
-from entrena.training.order import NO_EXAMPLE, ORDERS, Pool, batch_weights, batches, draw, n_batches, needs
+from entrena.training.order import (
+    NO_EXAMPLE,
+    ORDERS,
+    Pool,
+    batch_sizes,
+    batch_weights,
+    batches,
+    draw,
+    n_batches,
+    needs,
+)
 from entrena.training.seeds import generator
 from tests.training.pools import class_counts, classes_in, pools
 
 SIZES = st.tuples(st.integers(1, 200), st.integers(1, 40))
 EACH_ONCE = ("sequential", "shuffled", "interleaved")
+
+
+def cut(sequence, size):
+    return batches(sequence, batch_sizes(len(sequence), size), size)
 
 
 def n_equal_neighbours(classes):
@@ -194,7 +208,7 @@ def test_each_row_stands_in_each_tenth_equally_often(counts):
 def test_balanced_has_exact_quotas_in_each_batch(pool, epoch):
     sequence = draw(Choice("balanced"), pool, epoch).sequence
     present = np.unique(pool.classes)
-    for table in batches(classes_in(pool, sequence), pool.batch_size):
+    for table in cut(classes_in(pool, sequence), pool.batch_size):
         batch = table[table != NO_EXAMPLE]
         counts = np.array([(batch == number).sum() for number in present])
         assert counts.min() >= len(batch) // len(present)
@@ -221,8 +235,8 @@ def test_balanced_repeats_no_row_before_all_of_its_class_were_used_across_epochs
 @given(pools(), st.integers(0, 8))
 def test_batches_of_balanced_hold_the_same_rows_in_another_sequence(pool, epoch):
     online = Pool(pool.rows, 1, pool.seed, pool.classes)
-    one_by_one = batches(draw(Choice("balanced"), online, epoch).sequence, pool.batch_size)
-    in_batches = batches(draw(Choice("balanced"), pool, epoch).sequence, pool.batch_size)
+    one_by_one = cut(draw(Choice("balanced"), online, epoch).sequence, pool.batch_size)
+    in_batches = cut(draw(Choice("balanced"), pool, epoch).sequence, pool.batch_size)
     np.testing.assert_array_equal(np.sort(one_by_one, axis=1), np.sort(in_batches, axis=1))
 
 
@@ -304,7 +318,7 @@ def test_refusals(value, text):
 def test_a_table_is_the_sequence_with_fillers_at_its_end_only(sizes):
     n, size = sizes
     sequence = np.random.default_rng(0).permutation(n)
-    table = batches(sequence, size)
+    table = cut(sequence, size)
     assert table.shape == (n_batches(n, size), size)
     assert table.dtype == np.int32
     flat = table.ravel()
@@ -317,7 +331,7 @@ def test_a_table_is_the_sequence_with_fillers_at_its_end_only(sizes):
 def test_coefficients_of_an_update_are_weight_over_real_examples(sizes, weighted):
     n, size = sizes
     chance = np.random.default_rng(n)
-    table = batches(chance.permutation(n), size)
+    table = cut(chance.permutation(n), size)
     table = np.concatenate([table, np.full((2, size), NO_EXAMPLE, np.int32)])  # padded updates
     example_weight = chance.uniform(0.1, 3, n) if weighted else None
     weights = batch_weights(table, example_weight, np.float64)
@@ -332,7 +346,7 @@ def test_coefficients_of_an_update_are_weight_over_real_examples(sizes, weighted
 
 
 def test_coefficients_have_the_programs_type():
-    table = batches(np.arange(5), 3)
+    table = cut(np.arange(5), 3)
     assert batch_weights(table, None, np.float32).dtype == np.float32
     assert batch_weights(table, np.ones(5), np.float32).dtype == np.float32
 

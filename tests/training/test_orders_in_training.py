@@ -147,14 +147,18 @@ def test_equal_runs_are_equal_bit_by_bit():
 def test_validation_is_by_the_true_shares_of_the_classes():
     problem = linear_problem(held=9)
     shift = (0.5, -1.0, 0.25)
-    plan = replace(problem.plan(order=Choice("balanced"), max_epochs=1, early_stopping=True), prior_shift=shift)
+    plan = replace(
+        problem.plan(order=Choice("balanced"), max_epochs=1, early_stopping=True),
+        prior_shift=shift,
+        beside={"prior_shift": shift},
+    )
     plan = replace(plan, structure=replace(plan.structure, prior_shift=True))
     run = problem.run(plan)
     held = problem.validation
     z = held.inputs @ run.checkpoint.state.params[0]["weights"] + run.checkpoint.state.params[0]["biases"] + shift
     expected = -(held.targets * log_softmax(z, axis=1)).sum(axis=1).mean()
     np.testing.assert_allclose(run.history[0]["validation_loss"], expected, rtol=1e-5)
-    biases = run.checkpoint.best_params[0]["biases"] + np.float32(shift)
+    biases = run.checkpoint.best_state.params[0]["biases"] + np.float32(shift)
     np.testing.assert_allclose(run.params[0]["biases"], biases, rtol=1e-6)
 
 

@@ -11,7 +11,7 @@ from entrena.network import Network
 from entrena.registry import Choice
 from entrena.training import RateSettings, RegularizationSettings, TrainingSettings
 from entrena.training.compilation import find_device
-from entrena.training.plan import Plan, batch_size, make_plan, round_up, wants_validation
+from entrena.training.plan import Disturbances, Plan, batch_size, make_plan, round_up, wants_validation
 
 NETWORK = Network((20, 64, 64, 2), Choice("relu"), "softmax", Choice("orthogonal"))
 
@@ -147,10 +147,10 @@ def test_dropout_is_compiled_where_there_is_something_to_drop():
             n_validation=0,
             seed=4,
             platform="cpu",
-            dropout=share,
+            disturbances=Disturbances(dropout=share),
         )
 
-    assert (made(0.1).dropout, made(0.1).structure.dropout) == (0.1, True)
+    assert (made(0.1).beside["kept"], made(0.1).structure.dropout) == (0.9, True)
     assert made(0.1).structure == made(0.2).structure
     assert made(0.0) == plan()
     assert not made(0.0).structure.dropout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import jax
@@ -9,10 +10,12 @@ import numpy as np
 import pytest
 
 from entrena.network import Network
+from entrena.network.chance import PURPOSES
 from entrena.network.dropout import masks
 from entrena.random_bits import update_words
 from entrena.registry import Choice
-from entrena.training import program
+from entrena.training import program, update
+from entrena.training.compiled import Together, accepted, call, compiled
 from entrena.training.forms import (
     COMPILER_OPTIONS,
     LARGEST_SMALL_BATCH,
@@ -23,11 +26,20 @@ from entrena.training.forms import (
     choose_form,
 )
 from entrena.training.optimizers import OPTIMIZERS
-from entrena.training.program import Block, Data, Structure, Together, accepted, call, compiled, initial_state
+from entrena.training.structure import Block, Data, State, Structure, initial_state
 
 N_ROWS, BATCH = 20, 4
 NETWORK = Network((3, 5, 2), Choice("tanh"), "softmax")
 EMBEDDED = Network((2 + 3, 5, 2), Choice("tanh"), "softmax", None, ((6, 3),))  # the third column is a level
+CHANCY = Network(
+    (2 + 3, 5, 5, 2), (Choice("rrelu"), Choice("tanh")), "softmax", None, ((6, 3),), Choice("layer"), residual=True
+)
+
+
+def normalised(name: str) -> Network:
+    return Network((3, 5, 4, 2), Choice("prelu"), "softmax", normalization=Choice(name))
+
+
 STRUCTURES = {
     "sgd": Structure(NETWORK, "cross_entropy", "sgd", decay=True),
     "momentum": Structure(NETWORK, "cross_entropy", "sgd", momentum=True),
@@ -37,6 +49,13 @@ STRUCTURES = {
     "dropout": Structure(Network((3, 5, 4, 2), Choice("tanh"), "softmax"), "cross_entropy", "adam", dropout=True),
     "embeddings": Structure(EMBEDDED, "cross_entropy", "sgd", momentum=True, decay=True),
     "both": Structure(EMBEDDED, "cross_entropy", "adamw", decay=True, dropout=True),
+    "batch normalization, l1, max_norm": Structure(
+        normalised("batch"), "cross_entropy", "adamw", decay=True, l1=True, max_norm=True
+    ),
+    "statistics of the set, ema": Structure(normalised("batch"), "squared_error", "sgd", ema=True, set_statistics=True),
+    "rrelu, layer normalization, alpha dropout, noise, mixup": Structure(
+        CHANCY, "cross_entropy", "sgd", dropout=True, alpha_dropout=True, input_noise=True, mixup=True
+    ),
 }
 each_optimizer = pytest.mark.parametrize("structure", STRUCTURES.values(), ids=STRUCTURES)
 
@@ -56,7 +75,9 @@ def make_settings(structure: Structure, dtype: str = "float32") -> dict:
         settings["weight_decay"] = 0.05
     if structure.dropout:
         settings["kept"] = 0.7
-    return {name: np.asarray(value, dtype) for name, value in settings.items()}
+    settings |= {"input_noise": 0.1, "ema": 0.8, "l1": 0.02, "max_norm": 0.9, "statistics_momentum": 0.6}
+    numbers = {name: np.asarray(value, dtype) for name, value in settings.items()}
+    return {**numbers, "n_rows": np.asarray(N_ROWS, np.int32)}
 
 
 def make_block(
@@ -67,8 +88,11 @@ def make_block(
     controls = {"learning_rate": generator.uniform(0.02, 0.1, shape).astype(dtype)}
     if structure.momentum:
         controls["momentum"] = generator.uniform(0.5, 0.9, shape).astype(dtype)
-    if structure.dropout:
-        controls["dropout"] = update_words(8, np.arange(n_epochs * n_updates).reshape(shape))
+    for name in structure.drawn.words:
+        controls[name] = update_words(8, np.arange(n_epochs * n_updates).reshape(shape), PURPOSES[name])
+    if structure.mixup:
+        controls["mix_share"] = generator.uniform(0, 1, shape).astype(dtype)
+        controls["mix_offset"] = generator.integers(0, 100, shape).astype(np.int32)
     return Block(
         generator.integers(0, N_ROWS, (*shape, batch)).astype(np.int32),
         np.full((*shape, batch), 1 / batch, dtype),
@@ -84,7 +108,7 @@ def cut(block: Block, epochs: slice, updates: slice) -> Block:
     return Block(order, weights, controls, np.full(len(order), order.shape[1], np.int32), block.look[epochs])
 
 
-def begin(structure: Structure, dtype: str = "float32", seed: int = 0) -> program.State:
+def begin(structure: Structure, dtype: str = "float32", seed: int = 0) -> State:
     return initial_state(structure, structure.network.initialize(np.random.default_rng(seed), dtype))
 
 
@@ -159,17 +183,21 @@ def test_an_update_with_dropout_and_embeddings_equals_numpy(order, form):
     assert not np.asarray(result.state.params[0]["embedding_0"])[0].any()
 
 
-@pytest.mark.parametrize("name", ["dropout", "both"])
+@pytest.mark.parametrize("name", ["dropout", "both", list(STRUCTURES)[-1]])
 def test_masks_made_before_the_loop_or_in_it_are_the_same(name, monkeypatch):
     structure = STRUCTURES[name]
     data, settings, block = make_data(), make_settings(structure), make_block(structure, 2, 9)
     first = call(structure, begin(structure), data, block, settings)
-    monkeypatch.setattr(program, "MASKS_FIRST_BYTES", 0)
+    monkeypatch.setattr(program, "CHANCE_FIRST_BYTES", 0)
     compiled.cache_clear()
     try:
-        assert_bitwise(first, call(structure, begin(structure), data, block, settings))
+        again = call(structure, begin(structure), data, block, settings)
     finally:
         compiled.cache_clear()
+    if name.startswith("rrelu"):  # slopes and noise are used as they are made: their last bit may be another
+        assert_close(first, again, 1e-6)
+    else:
+        assert_bitwise(first, again)
 
 
 def test_dropout_differs_by_update_and_seed_and_is_for_training_alone():
@@ -208,7 +236,7 @@ def test_levels_are_read_before_the_cast_to_bfloat16():
     structure = Structure(network, "cross_entropy", "sgd", compute_dtype="bfloat16")
     params = network.initialize(np.random.default_rng(0))
     levels = np.array([[255], [256], [257], [258], [599]], np.float32)
-    _, z = program.batch_losses(structure, params, levels, np.eye(2, dtype=np.float32)[[0, 1, 0, 1, 0]])
+    _, z, _ = update.batch_losses(structure, params, levels, np.eye(2, dtype=np.float32)[[0, 1, 0, 1, 0]])
     expected = params[0]["embedding_0"][levels[:, 0].astype(int)] @ params[0]["weights"]
     np.testing.assert_allclose(z, expected, atol=0.05)
 
@@ -312,9 +340,15 @@ def test_nothing_is_donated():
     assert_bitwise(state, begin(structure))
 
 
-@pytest.mark.parametrize("form", [LOOP, ONE_FUNCTION])
-@pytest.mark.parametrize("own_order", [False, True], ids=["shared order", "own order"])
-@pytest.mark.parametrize("name", ["nesterov", "adamw", "both"])
+AT_ONCE = [
+    *itertools.product(["nesterov", "adamw", "both"], [False, True], [LOOP, ONE_FUNCTION]),
+    ("batch normalization, l1, max_norm", True, LOOP),
+    ("statistics of the set, ema", False, ONE_FUNCTION),
+    (list(STRUCTURES)[-1], True, LOOP),
+]
+
+
+@pytest.mark.parametrize(("name", "own_order", "form"), AT_ONCE, ids=str)
 def test_networks_at_once_equal_networks_alone(name, own_order, form):
     structure = replace(STRUCTURES[name], form=form)
     generator = np.random.default_rng(5)
@@ -322,16 +356,19 @@ def test_networks_at_once_equal_networks_alone(name, own_order, form):
     blocks, states, settings = [], [], []
     for k in range(n_networks):
         block = make_block(structure, 2, 8)
-        words = block.controls.pop("dropout", None)
-        controls = {name: values * np.float32(1 - 0.2 * k) for name, values in block.controls.items()}
-        if words is not None:
-            controls["dropout"] = update_words(k, np.arange(16).reshape(2, 8))
+        real = ("learning_rate", "momentum", "mix_share")
+        controls = {name: block.controls[name] * np.float32(1 - 0.2 * k) for name in real if name in block.controls}
+        for name in structure.drawn.words:
+            controls[name] = update_words(k, np.arange(16).reshape(2, 8), PURPOSES[name])
+        if structure.mixup:
+            controls["mix_offset"] = block.controls["mix_offset"] + np.int32(k)
         block = block._replace(controls=controls)
         if own_order:
             block = block._replace(order=generator.permutation(block.order.ravel()).reshape(block.order.shape))
         blocks.append(block)
         states.append(begin(structure, seed=k))
-        settings.append({name: value * np.float32(1 - 0.1 * k) for name, value in make_settings(structure).items()})
+        scaled = {name: value * np.float32(1 - 0.1 * k) for name, value in make_settings(structure).items()}
+        settings.append({**scaled, "n_rows": np.asarray(N_ROWS, np.int32)})
 
     def stacked(trees):
         return jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
@@ -352,7 +389,7 @@ def test_networks_at_once_equal_networks_alone(name, own_order, form):
 @pytest.mark.parametrize("batch", [1, 4])
 @each_optimizer
 def test_forms_agree_within_rounding(structure, batch, monkeypatch):
-    monkeypatch.setattr(program, "_refused", set())
+    monkeypatch.setattr("entrena.training.compiled._refused", set())
     data, settings, block = make_data(), make_settings(structure), make_block(structure, 2, 12, batch=batch)
     other = replace(structure, form=ONE_FUNCTION)
     result = call(other, begin(structure), data, block, settings)
@@ -364,7 +401,7 @@ def test_forms_agree_within_rounding(structure, batch, monkeypatch):
 @pytest.fixture
 def refusing_compiler(monkeypatch):
     monkeypatch.setitem(COMPILER_OPTIONS, ONE_FUNCTION, {"xla_there_is_no_such_option": "true"})
-    monkeypatch.setattr(program, "_refused", set())
+    monkeypatch.setattr("entrena.training.compiled._refused", set())
     compiled.cache_clear()
     yield
     compiled.cache_clear()

@@ -16,7 +16,7 @@ from entrena.training import RateSettings, RegularizationSettings, TrainingSetti
 from entrena.training import stream as stream_module
 from entrena.training.loop import train_network
 from entrena.training.parts import TrainingPart
-from entrena.training.plan import Plan, make_plan, make_stream_plan
+from entrena.training.plan import Disturbances, Plan, make_plan, make_stream_plan
 from entrena.training.stream import Stream
 
 from .same_run import assert_bitwise
@@ -44,7 +44,8 @@ def sections(settings: dict[str, Any]) -> list[Any]:
 
 
 def stream_plan(network: Network, loss: str = "cross_entropy", dropout: float = 0.0, **settings: Any) -> Plan:
-    return make_stream_plan(network, loss, *sections(settings), seed=3, platform="cpu", dropout=dropout)
+    disturbances = Disturbances(dropout=dropout)
+    return make_stream_plan(network, loss, *sections(settings), seed=3, platform="cpu", disturbances=disturbances)
 
 
 def pass_plan(network: Network, n_rows: int = N_ROWS, dropout: float = 0.0, **settings: Any) -> Plan:
@@ -58,7 +59,7 @@ def pass_plan(network: Network, n_rows: int = N_ROWS, dropout: float = 0.0, **se
         n_validation=0,
         seed=3,
         platform="cpu",
-        dropout=dropout,
+        disturbances=Disturbances(dropout=dropout),
     )
 
 

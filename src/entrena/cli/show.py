@@ -118,10 +118,13 @@ def _recipe_in(run: RunDirectory) -> dict[str, Any]:
 
 def _model(path: Path, header: Mapping[str, Any]) -> dict[str, Any]:
     sizes, network = header["network"]["sizes"], header["recipe"]["network"]
-    activations = [_value(network["activation"])] * (len(sizes) - 2) + [header["network"]["output"]]
+    chosen = network["activation"]
+    of_hidden = chosen if isinstance(chosen, list) else [chosen] * (len(sizes) - 2)
+    activations = [*map(_value, of_hidden), header["network"]["output"]]
+    counted = header["network"].get("weights") or [(m + 1) * n for m, n in pairwise(sizes)]
     layers = [
-        {"inputs": m, "units": n, "weights": (m + 1) * n, "activation": activation}
-        for (m, n), activation in zip(pairwise(sizes), activations, strict=True)
+        {"inputs": m, "units": n, "weights": n_weights, "activation": activation}
+        for (m, n), n_weights, activation in zip(pairwise(sizes), counted, activations, strict=True)
     ]
     schema = header["schema"]
     return {
@@ -134,6 +137,7 @@ def _model(path: Path, header: Mapping[str, Any]) -> dict[str, Any]:
         "roles": [{"name": name, "role": role, "reason": reason} for name, role, reason, _ in schema["roles"]],
         "layers": layers,
         "embeddings": [{"levels": levels, "size": size} for levels, size in header["network"]["embeddings"]],
+        "normalization": network["normalization"],
         "n_weights": sum(layer["weights"] for layer in layers)
         + sum((levels + 1) * size for levels, size in header["network"]["embeddings"]),
         **header["facts"],
@@ -247,6 +251,10 @@ def _value(value: Any) -> str:
         return number(value)
     if isinstance(value, Mapping):
         settings = [f"{name}={_value(item)}" for name, item in value.items() if name != "name"]
+        if not settings:
+            return str(value.get("name", ""))
+        if set(value) == {"function"}:
+            return str(value["function"])
         return f"{value.get('name', '')}({','.join(settings)})"
     if isinstance(value, list):
         return "[" + ",".join(_value(item) for item in value) + "]"

@@ -11,6 +11,7 @@ import typer
 
 from entrena.cli.data_facts import data_facts, input_facts, repeated_facts
 from entrena.cli.failures import DONE, FAILED, INTERRUPTED, complain
+from entrena.cli.network_words import describe_network, first_weights, layer_words
 from entrena.cli.options import (
     RUNS_DIR,
     DateOrder,
@@ -331,6 +332,7 @@ def describe(run: Run) -> dict[str, Any]:
         "test": run.test,
         "comparison": run.comparison,
         "findings": [finding.to_plain() for finding in run.findings],
+        "network": describe_network(run.model.network),
         "model": None if run.path is None else str(run.path / "model.safetensors"),
         "program": run.model.facts["program"],
         "seed": run.recipe.random_state,
@@ -377,7 +379,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     classes = "" if schema.classes is None else f", {count(len(schema.classes), 'class')},"
     used = [f"{run.sizes[part]:,} {part}" for part in ("training", "validation", "test") if run.sizes[part]]
     sizes = " → ".join(f"{size:,}" for size in network.sizes)
-    hidden = f", {recipe.network.activation}" if recipe.network.hidden else ""
+    hidden = f", {layer_words(network)}" if recipe.network.hidden else ""
     rate = f"{recipe.rate.schedule} rate {number(float(facts['learning_rate']))}"
     shown = f"batches of {facts['batch_size']:,}, {rate}"
     if is_batch_only(recipe.training.optimizer):
@@ -390,6 +392,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         *repeated_facts(run.data),
         *input_facts(run.model.preprocessor.describe_inputs()),
         ("network", f"{sizes}{hidden}; {count(network.n_weights, 'weight')}"),
+        ("start", first_weights(network, chosen=recipe.network.initialization is not None)),
         ("training", f"{recipe.training.optimizer}, {shown}, seed {facts['seed']}"),
         ("end", f"{run.outcome.sentence} ({duration(run.seconds)})"),
     ]

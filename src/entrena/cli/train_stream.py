@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from entrena.cli.data_facts import left_out_columns
 from entrena.cli.failures import DONE, FAILED, INTERRUPTED, complain
+from entrena.cli.network_words import first_weights, layer_words
 from entrena.cli.output import listed, open_console, print_facts, print_line
 from entrena.errors import UsageError
 from entrena.reporting.wording import SCORE_NAMES, count, duration, number, score
@@ -107,7 +108,7 @@ def _print(run: Run) -> None:
     left_out = run.data["rows_without_target"]
     rows = f"{run.sizes['training']:,}" + (f"; {left_out:,} without a target were left out" if left_out else "")
     sizes = " → ".join(f"{size:,}" for size in network.sizes)
-    hidden = f", {recipe.network.activation}" if recipe.network.hidden else ""
+    hidden = f", {layer_words(network)}" if recipe.network.hidden else ""
     running = "of the rows so far" if facts["running_statistics"] else "fixed"
     rate = number(float(facts["learning_rate"]))
     told = [
@@ -116,6 +117,7 @@ def _print(run: Run) -> None:
         *left_out_columns(schema),
         ("rows", rows),
         ("network", f"{sizes}{hidden}; {count(network.n_weights, 'weight')}"),
+        ("start", first_weights(network, chosen=recipe.network.initialization is not None)),
         ("training", f"{recipe.training.optimizer}, an update for each row, rate {rate}, seed {facts['seed']}"),
         ("end", f"{run.outcome.sentence} ({duration(run.seconds)})"),
     ]

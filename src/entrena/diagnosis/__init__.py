@@ -4,6 +4,7 @@
 trains nothing and reads no files. `linear_unit`, `directions` and `grid_losses` are the numbers behind error surfaces.
 """
 
+from entrena.diagnosis.choices import doubtful_choices
 from entrena.diagnosis.findings import Finding, diverged, few_rows_take_most_draws, fewer_components
 
-__all__ = ["Finding", "diverged", "few_rows_take_most_draws", "fewer_components"]
+__all__ = ["Finding", "diverged", "doubtful_choices", "few_rows_take_most_draws", "fewer_components"]

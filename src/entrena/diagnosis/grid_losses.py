@@ -16,7 +16,7 @@ from entrena.network import Network
 from entrena.network.multilayer import Params
 from entrena.training.compilation import precision, use_compilation_cache
 from entrena.training.losses import LOSSES
-from entrena.training.program import MOST_PROGRAMS
+from entrena.training.structure import MOST_PROGRAMS
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ from entrena.data.arrays import check_not_one_image
 from entrena.data.frames import is_frame
 from entrena.data.images import check_same, images_of, is_array_of_images
 from entrena.data.values import Place
+from entrena.diagnosis import doubtful_choices
 from entrena.errors import DataError, shortened
 from entrena.fitting import Parts, fit, prepare, refit, rows_that_count, split_validation
 from entrena.interrupt import interrupt_as_flag
@@ -140,9 +141,10 @@ class NetworkEstimator(BaseEstimator):
         self.validation_loss_curve_ = [each["validation_loss"] for each in training.history] if validated else None
         if training.outcome.name in ENDED_BADLY:
             warnings.warn(training.outcome.sentence, ConvergenceWarning, stacklevel=3)
-        said = fitted.model.preprocessor.shortfall()
-        if said:
-            warnings.warn(said, UserWarning, stacklevel=3)
+        said = [fitted.model.preprocessor.shortfall()]
+        said += [f"{finding.evidence} {finding.advice}" for finding in doubtful_choices(recipe)]
+        for sentence in filter(None, said):
+            warnings.warn(sentence, UserWarning, stacklevel=3)
         return self
 
     @property
@@ -275,7 +277,9 @@ class NetworkEstimator(BaseEstimator):
     def _of_model(cls, model: Model) -> Self:
         """A fitted estimator of a model that was read from a file."""
         names = {key: name for name, key in KEYS.items()}
-        plain = {names.get(key, key): value for section in model.recipe for key, value in _flat(section)}
+        plain = {
+            names.get(key, key): value for section in model.recipe.to_values().items() for key, value in _flat(section)
+        }
         known = cls._get_param_names()
         estimator = cls(**{name: value for name, value in plain.items() if name in known})
         estimator._model, estimator.recipe_ = model, model.recipe
@@ -295,10 +299,9 @@ class NetworkEstimator(BaseEstimator):
 def _flat(section: tuple[str, Any]) -> list[tuple[str, Any]]:
     """A section's names and plain values, as an estimator's parameters."""
     name, value = section
-    if not hasattr(value, "model_dump"):
+    if not isinstance(value, dict):
         return [(name, value)]
-    plain = value.model_dump(mode="json")
-    return [(key, tuple(item) if isinstance(item, list) else item) for key, item in plain.items()]
+    return [(key, tuple(item) if isinstance(item, list) else item) for key, item in value.items()]
 
 
 def checked_targets(inputs: Table, y: Any, *, numbers: bool) -> np.ndarray:

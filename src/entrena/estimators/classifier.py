@@ -22,10 +22,16 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
 
     Args:
         hidden: Units of each hidden layer.
-        activation: What a hidden unit makes of its net input; a name or `{"name": "elu", "alpha": 0.5}`.
+        activation: What hidden units make of their net input: a name, `{"name": "elu", "alpha": 0.5}`, a function of
+            `jax.numpy`, or a list of these, one for each hidden layer.
         output: `auto`, `softmax` or `logistic`.
         dropout: Share of the hidden units that is dropped in training.
-        initialization: How the first weights are drawn; None: what suits the activation.
+        normalization: `none`, `batch` or `layer`: whether net inputs are standardised inside the network.
+        batch_statistics: `moving_average` or `training_set`: by what batch normalization predicts; None: the first.
+        alpha_dropout: Share of the hidden units that is set to the lower limit of selu in training.
+        residual: Whether the outputs of a hidden layer are added to those of the next, where they are as many.
+        initialization: How the first weights are drawn, also as a list, one for each layer; None: what suits the
+            activation.
         input_transform: What straightens columns of numbers first: `none`, `log1p`, `quantile` or `clip`.
         center: Whether each column's mean is subtracted.
         scale: How columns are scaled.
@@ -33,6 +39,8 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         components: How many components are kept: a number or a share of the variance; None: all.
         augment: How images are changed in training, afresh in each update: `"shift"`, `["shift", "noise"]` or a table
             `{"shift": 0.1}`; None: not at all.
+        input_noise: Standard deviation of the noise that each update adds to the scaled inputs.
+        mixup: α of the shares in which each update mixes its examples with each other; 0: not at all.
         missing: What becomes of missing values: `indicator`, `impute` or `refuse`.
         categories: How columns of texts and categories become numbers: `auto`, `one_hot`, `embedding`, `frequency` or
             `target`.
@@ -40,6 +48,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         target_coding: How classes become targets.
         calibration: `none` or `temperature`: what makes the probabilities honest.
         class_weight: None, `"balanced"`, or the weight of each class.
+        label_smoothing: ε: targets are 1 − ε + ε/K and ε/K instead of 1 and 0.
         loss: `auto` or a loss for classes.
         optimizer: How gradients become a step.
         momentum: Share of the last step that is kept; None: the optimizer's own.
@@ -54,11 +63,14 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         scoring: The score by which the best weights are chosen; None: the validation loss.
         validation_fraction: Share of the rows held out for validation.
         refit: Whether the delivered weights come from all rows, validation rows included.
+        ema: m of the running means of the weights that predict; 0: the weights themselves.
         precision: `float32`, `float64` or `bfloat16`.
         device: `auto`, `cpu`, `gpu`, `gpu:1`, …
         learning_rate: η0, or the peak of one_cycle; None: the optimizer's own.
         schedule: How the rate changes.
         weight_decay: λ; None: the optimizer's own.
+        l1: How fast each update brings weights nearer to 0, for the penalty l1·Σ|w|.
+        max_norm: Greatest length of a unit's incoming weights; None: no limit.
         random_state: Seed; also a NumPy generator, or None for a seed from the system.
         verbose: Whether a progress bar is shown.
         callbacks: Functions called with a `Progress` after each epoch.
@@ -88,19 +100,26 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         *,
         output: Any = "auto",
         initialization: Any = None,
+        normalization: Any = "none",
+        batch_statistics: Any = None,
         dropout: float = 0.0,
+        alpha_dropout: float = 0.0,
+        residual: bool = False,
         input_transform: Any = "none",
         center: bool = True,
         scale: Any = "standard",
         decorrelate: Any = "none",
         components: int | float | None = None,
         augment: Any = None,
+        input_noise: float = 0.0,
+        mixup: float = 0.0,
         missing: Any = "indicator",
         categories: Any = "auto",
         dates: Any = "cyclic",
         target_coding: Any = "one_hot",
         calibration: Any = "none",
         class_weight: Any = None,
+        label_smoothing: float = 0.0,
         loss: Any = "auto",
         optimizer: Any = "adamw",
         momentum: float | None = None,
@@ -115,11 +134,14 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         scoring: Any = None,
         validation_fraction: float = 0.1,
         refit: bool = False,
+        ema: float = 0.0,
         precision: str = "float32",
         device: str = "auto",
         learning_rate: float | None = None,
         schedule: Any = "one_cycle",
         weight_decay: float | None = None,
+        l1: float = 0.0,
+        max_norm: float | None = None,
         random_state: Any = 0,
         verbose: bool = False,
         callbacks: Any = None,
@@ -128,19 +150,26 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         self.activation = activation
         self.output = output
         self.initialization = initialization
+        self.normalization = normalization
+        self.batch_statistics = batch_statistics
         self.dropout = dropout
+        self.alpha_dropout = alpha_dropout
+        self.residual = residual
         self.input_transform = input_transform
         self.center = center
         self.scale = scale
         self.decorrelate = decorrelate
         self.components = components
         self.augment = augment
+        self.input_noise = input_noise
+        self.mixup = mixup
         self.missing = missing
         self.categories = categories
         self.dates = dates
         self.target_coding = target_coding
         self.calibration = calibration
         self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
         self.loss = loss
         self.optimizer = optimizer
         self.momentum = momentum
@@ -155,11 +184,14 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         self.scoring = scoring
         self.validation_fraction = validation_fraction
         self.refit = refit
+        self.ema = ema
         self.precision = precision
         self.device = device
         self.learning_rate = learning_rate
         self.schedule = schedule
         self.weight_decay = weight_decay
+        self.l1 = l1
+        self.max_norm = max_norm
         self.random_state = random_state
         self.verbose = verbose
         self.callbacks = callbacks

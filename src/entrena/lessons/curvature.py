@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from entrena.training.compilation import precision
-from entrena.training.program import MOST_PROGRAMS, Structure, batch_losses
+from entrena.training.structure import MOST_PROGRAMS, Structure
+from entrena.training.update import batch_losses
 
 if TYPE_CHECKING:
     from entrena.network.multilayer import Params

@@ -3,6 +3,10 @@
 A function of this registry is called as `function(z, **settings)` on an array of any shape and works on each element.
 `details["initialization"]` names the initial weights that suit the activation; `details["slope"]` is its slope for
 negative net inputs, which He's initialization takes into account.
+
+Two of them take `slopes` as well: with `details["trained"]`, the setting of that name is where the slopes start that
+are trained with the weights, one for each unit; `details["drawn"]` is called as `drawn(u, **settings)` with uniform
+numbers u in [0, 1) and makes of them the slopes that one update draws for each unit and example.
 """
 
 from __future__ import annotations
@@ -20,6 +24,9 @@ from entrena.registry import Choice, Entry, Registry, Setting
 SELU_ALPHA = 1.6732632423543772  # Klambauer et al. 2017, eq. 14: the fixed point (mean 0, variance 1)
 SELU_SCALE = 1.0507009873554805
 
+MEAN_SLOPE = 11 / 48  # of U(1/8, 1/3)
+DIVISOR_SLOPE = 2 / 11  # the inverse of the mean of U(3, 8)
+
 
 def lecun_tanh(z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """1.7159·tanh(2z/3): near ±1 at z = ±1, where its curvature is greatest."""
@@ -34,6 +41,27 @@ def tanh_linear(z: Float[Array, "*shape"], *, a: float) -> Float[Array, "*shape"
 def leaky_relu(z: Float[Array, "*shape"], *, alpha: float) -> Float[Array, "*shape"]:
     """max(αz, z) for 0 < α < 1."""
     return jnp.where(z >= 0, z, alpha * z)
+
+
+def rrelu(
+    z: Float[Array, "*shape"], *, divisor: bool, slopes: Float[Array, "*shape"] | None = None
+) -> Float[Array, "*shape"]:
+    """z if z ≥ 0, else slope·z; without slopes drawn for an update, with the one of prediction."""
+    if slopes is None:
+        return jnp.where(z >= 0, z, (DIVISOR_SLOPE if divisor else MEAN_SLOPE) * z)
+    return jnp.where(z >= 0, z, slopes.astype(z.dtype) * z)
+
+
+def drawn_slopes(u: Float[Array, "*shape"], *, divisor: bool) -> Float[Array, "*shape"]:
+    """U(1/8, 1/3), or 1/U(3, 8), of uniform numbers."""
+    return 1 / (3 + 5 * u) if divisor else 1 / 8 + (5 / 24) * u
+
+
+def prelu(
+    z: Float[Array, "*batch units"], *, start: float, slopes: Float[Array, " units"]
+) -> Float[Array, "*batch units"]:
+    """z if z ≥ 0, else slope·z, with a slope for each unit."""
+    return jnp.where(z >= 0, z, slopes * z)
 
 
 def elu(z: Float[Array, "*shape"], *, alpha: float) -> Float[Array, "*shape"]:
@@ -121,6 +149,32 @@ ACTIVATIONS = Registry(
             details={"initialization": "he_normal", "slope": "alpha"},
         ),
         Entry(
+            "rrelu",
+            "z if z ≥ 0, else s·z; training: s from U(1/8, 1/3); prediction: s = 11/48",
+            "A leaky rectified unit whose slope each update draws anew for every unit and example: it regularizes.",
+            rrelu,
+            source="Xu et al., arXiv:1505.00853 (2015)",
+            settings=(
+                Setting(
+                    "divisor", False, "slopes 1/U(3, 8) in training and 2/11 in prediction, as the paper prints them"
+                ),
+            ),
+            other_names=("randomized_relu", "randomized_leaky_relu", "RReLU"),
+            lesson="activation_ranking",
+            details={"initialization": "he_normal", "slope": MEAN_SLOPE, "drawn": drawn_slopes},
+        ),
+        Entry(
+            "prelu",
+            "z if z ≥ 0, else s·z, s trained, one for each unit",
+            "A leaky rectified unit that learns its slope; the slopes do not decay.",
+            prelu,
+            source="He et al., ICCV (2015)",
+            settings=(Setting("start", 0.25, "where the slopes start"),),
+            other_names=("parametric_relu", "PReLU"),
+            lesson="dying_relu",
+            details={"initialization": "he_normal", "slope": "start", "trained": "start"},
+        ),
+        Entry(
             "elu",
             "z if z ≥ 0, else α(e^z − 1)",
             "Exponential linear unit: smooth, with outputs of mean near 0.",
@@ -181,23 +235,55 @@ ACTIVATIONS = Registry(
             details=_suits("he_normal"),
         ),
     ),
+    function=Entry("function", "f(z)", "A function of one's own, written with jax.numpy.", details=_suits("he_normal")),
 )
 
 
-def activation_function(choice: Choice) -> Callable[[Array], Array]:
-    """The function of one activation with its settings filled in."""
+def activation_function(choice: Choice) -> Callable[..., Array]:
+    """The function of one activation with its settings filled in; `slopes` are left to be given, where it has some."""
     settings = ACTIVATIONS.settings_of(choice)
-    function = ACTIVATIONS[choice.name].function
+    function = ACTIVATIONS.entry_of(choice).function
     assert function is not None
     return partial(function, **settings) if settings else function
 
 
+def first_slope(choice: Choice) -> float | None:
+    """Where the slopes start that are trained with the weights, one for each unit; None: there are none."""
+    setting = ACTIVATIONS.entry_of(choice).details.get("trained")
+    return None if setting is None else float(ACTIVATIONS.settings_of(choice)[setting])  # type: ignore[arg-type]
+
+
+def drawing(choice: Choice) -> Callable[[Array], Array] | None:
+    """What makes of uniform numbers the slopes that an update draws; None: the activation draws none."""
+    function = ACTIVATIONS.entry_of(choice).details.get("drawn")
+    return None if function is None else partial(function, **ACTIVATIONS.settings_of(choice))
+
+
 def negative_slope(choice: Choice) -> float:
     """The slope of the activation for negative net inputs, as He's initialization needs it."""
-    slope = ACTIVATIONS[choice.name].details["slope"]
+    slope = ACTIVATIONS.entry_of(choice).details["slope"]
     return float(ACTIVATIONS.settings_of(choice)[slope] if isinstance(slope, str) else slope)  # type: ignore[arg-type]
 
 
 def default_initialization(choice: Choice) -> Choice:
     """The initial weights that suit an activation."""
-    return Choice(ACTIVATIONS[choice.name].details["initialization"])
+    return Choice(ACTIVATIONS.entry_of(choice).details["initialization"])
+
+
+def check_function(choice: Choice) -> str | None:
+    """What is wrong with a function of the user's own, or None: it works on each element, in JAX, and has a slope."""
+    if choice.function is None:
+        return None
+    z, function = jax.ShapeDtypeStruct((2, 3), jnp.float32), choice.function
+    try:
+        value = jax.eval_shape(lambda z: function(z), z)
+        jax.eval_shape(jax.grad(lambda z: function(z).sum()), z)
+    except Exception as error:  # whatever a user's function raises
+        said = str(error).strip().partition("\n")[0]
+        return f"'{choice.name}' cannot be computed and differentiated by JAX (write it with jax.numpy): {said}"
+    if (value.shape, value.dtype) != (z.shape, z.dtype):
+        return (
+            f"'{choice.name}' must return an array of the shape and type of its argument: "
+            f"of float32 (2, 3) it made {value.dtype} {value.shape}"
+        )
+    return None

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 LARGEST_SIZE = 8
+EMBEDDING = "embedding_"  # begins the name of a table among the parameters of the first layer
 
 
 def embedding_size(levels: int) -> int:
@@ -28,7 +29,7 @@ def embedding_size(levels: int) -> int:
 
 def embedding_name(number: int) -> str:
     """Under which name the table of a category stands among the parameters of the first layer."""
-    return f"embedding_{number}"
+    return f"{EMBEDDING}{number}"
 
 
 def initial_embedding(generator: np.random.Generator, levels: int, size: int) -> np.ndarray:

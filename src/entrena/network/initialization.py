@@ -2,7 +2,7 @@
 
 A function of this registry is called as `function(generator, fan_in, fan_out, slope, **settings)` and returns a float64
 array [fan_in, fan_out]. The weights are made by NumPy on the host: it costs no compilation, and the same seed gives the
-same weights on every device. Biases start at 0.
+same weights on every device. The settings `bias` and `bias_deviation`, which all of them have, are those of the biases.
 """
 
 from __future__ import annotations
@@ -68,6 +68,11 @@ def _uniform(generator: np.random.Generator, fan_in: int, fan_out: int, *, varia
     return generator.uniform(-limit, limit, (fan_in, fan_out))
 
 
+_BIASES = (
+    Setting("bias", 0.0, "where the biases start, or the mean of that"),
+    Setting("bias_deviation", 0.0, "standard deviation of the biases, which are normal then", low=0),
+)
+
 _EBP = "LeCun et al., Efficient BackProp (1998), sect. 4.6"
 _GLOROT = "Glorot & Bengio, AISTATS (2010)"
 _HE = "He et al., ICCV (2015)"
@@ -81,6 +86,7 @@ INITIALIZATIONS = Registry(
             "N(0, 1)",
             "The twentieth-century way: with many inputs the units of the last layers saturate.",
             standard_normal,
+            settings=_BIASES,
             other_names=("normal", "RandomNormal", "random_normal"),
             lesson="saturated_start",
         ),
@@ -90,6 +96,7 @@ INITIALIZATIONS = Registry(
             "Net inputs of deviation 1 for standardised inputs; for tanh and SELU.",
             lecun_normal,
             source=_EBP,
+            settings=_BIASES,
             lesson="signal_depth",
         ),
         Entry(
@@ -98,6 +105,7 @@ INITIALIZATIONS = Registry(
             "The uniform distribution with the deviation of lecun_normal.",
             lecun_uniform,
             source=_EBP,
+            settings=_BIASES,
             lesson="signal_depth",
         ),
         Entry(
@@ -106,6 +114,7 @@ INITIALIZATIONS = Registry(
             "A compromise that keeps signals forward and gradients backward at a like size.",
             glorot_normal,
             source=_GLOROT,
+            settings=_BIASES,
             other_names=("xavier_normal", "GlorotNormal"),
             lesson="signal_depth",
         ),
@@ -115,6 +124,7 @@ INITIALIZATIONS = Registry(
             "The uniform distribution with the deviation of glorot_normal.",
             glorot_uniform,
             source=_GLOROT,
+            settings=_BIASES,
             other_names=("xavier_uniform", "xavier", "glorot", "GlorotUniform"),
             lesson="signal_depth",
         ),
@@ -124,6 +134,7 @@ INITIALIZATIONS = Registry(
             "For rectified units, half of whose outputs are 0.",
             he_normal,
             source=_HE,
+            settings=_BIASES,
             other_names=("kaiming_normal", "kaiming", "he", "HeNormal"),
             lesson="signal_depth",
         ),
@@ -133,6 +144,7 @@ INITIALIZATIONS = Registry(
             "The uniform distribution with the deviation of he_normal.",
             he_uniform,
             source=_HE,
+            settings=_BIASES,
             other_names=("kaiming_uniform", "HeUniform"),
             lesson="signal_depth",
         ),
@@ -142,7 +154,7 @@ INITIALIZATIONS = Registry(
             "Random orthonormal rows or columns: a linear layer keeps lengths.",
             orthogonal,
             source="Saxe et al. (2014)",
-            settings=(Setting("gain", 1.0, "factor g of every weight", low=0, low_open=True),),
+            settings=(Setting("gain", 1.0, "factor g of every weight", low=0, low_open=True), *_BIASES),
             other_names=("Orthogonal", "orthogonal_"),
             lesson="signal_depth",
         ),
@@ -151,7 +163,7 @@ INITIALIZATIONS = Registry(
             "w = value",
             "Every weight the same: the units of a layer keep equal gradients and never become different.",
             constant,
-            settings=(Setting("value", 0.1, "the value of every weight"),),
+            settings=(Setting("value", 0.1, "the value of every weight"), *_BIASES),
             other_names=("zeros", "ones", "Constant"),
             lesson="symmetry",
         ),
@@ -163,6 +175,16 @@ def initial_weights(
     choice: Choice, generator: np.random.Generator, fan_in: int, fan_out: int, *, slope: float
 ) -> Weights:
     """The first weights of one layer, [fan_in, fan_out] in float64."""
+    settings = INITIALIZATIONS.settings_of(choice)
     function = INITIALIZATIONS[choice.name].function
     assert function is not None
-    return function(generator, fan_in, fan_out, slope, **INITIALIZATIONS.settings_of(choice))
+    own = {name: value for name, value in settings.items() if name not in ("bias", "bias_deviation")}
+    return function(generator, fan_in, fan_out, slope, **own)
+
+
+def initial_biases(choice: Choice, generator: np.random.Generator, n_units: int) -> np.ndarray:
+    """The first biases of one layer, [n_units] in float64; without a deviation nothing is drawn."""
+    settings = INITIALIZATIONS.settings_of(choice)
+    biases = np.full(n_units, float(settings["bias"]))  # type: ignore[arg-type]
+    deviation = float(settings["bias_deviation"])  # type: ignore[arg-type]
+    return biases + deviation * generator.standard_normal(n_units) if deviation else biases

@@ -21,7 +21,7 @@ from entrena.preprocessing.running import RunningInputs, RunningMoments, Running
 from entrena.preprocessing.scaling import CENTER, SCALES
 from entrena.preprocessing.settings import InputSettings, TargetSettings
 from entrena.preprocessing.target_encoding import EncodingTargets, OutOfFold, out_of_fold
-from entrena.preprocessing.targets import TARGET_CODINGS, TARGET_SCALES, TargetCoder, class_weights
+from entrena.preprocessing.targets import TARGET_CODINGS, TARGET_SCALES, TargetCoder, class_weights, smoothed
 from entrena.preprocessing.transforms import TRANSFORMS
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ __all__ = [
     "class_weights",
     "fit_temperature",
     "out_of_fold",
+    "smoothed",
 ]
 
 

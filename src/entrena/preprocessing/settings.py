@@ -20,7 +20,7 @@ from entrena.preprocessing.principal_components import Wanted
 from entrena.preprocessing.scaling import SCALES
 from entrena.preprocessing.targets import TARGET_CODINGS, TARGET_SCALES
 from entrena.preprocessing.transforms import TRANSFORMS
-from entrena.registry import Choice, ChosenFrom
+from entrena.registry import AS_NUMBER, Choice, ChosenFrom
 
 
 def _check_components(value: object) -> object:
@@ -63,6 +63,8 @@ _AUGMENT_SCHEMA: dict[str, Any] = {
     ]
 }
 
+IN_TRAINING_ONLY = ("augment", "input_noise", "mixup")  # choices that change nothing of how a row is predicted
+
 Augment = Annotated[Any, BeforeValidator(_check_augment), WithJsonSchema(_AUGMENT_SCHEMA)]
 
 
@@ -99,6 +101,16 @@ class InputSettings(BaseModel):
         None,
         description="How images are changed in training, afresh in each update: names such as shift, or a table name = "
         "amount; none: not at all.",
+    )
+    input_noise: Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False), AS_NUMBER] = Field(
+        0.0,
+        description="Standard deviation of the normal noise that each update adds to the inputs that are numbers, once "
+        "they are scaled; 0: none.",
+    )
+    mixup: Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False), AS_NUMBER] = Field(
+        0.0,
+        description="α: each update mixes examples with others of its mini-batch, inputs and targets, in shares λ and "
+        "1 − λ, λ from Beta(α, α); such as 0.2; 0: not at all.",
     )
 
 
@@ -152,4 +164,9 @@ class TargetSettings(BaseModel):
         None,
         description="How much each class counts; none: as often as it occurs; balanced: all classes equally; or a "
         "table class = weight, 1 for classes that are not named.",
+    )
+    label_smoothing: Annotated[float, Field(ge=0, lt=1, strict=True, allow_inf_nan=False), AS_NUMBER] = Field(
+        0.0,
+        description="ε: the target of a training row's class is 1 − ε + ε/K of K classes, and that of the others ε/K; "
+        "such as 0.1; 0: 1 and 0.",
     )

@@ -31,7 +31,7 @@ from entrena.preprocessing.estimator_inputs import read_table
 from entrena.preprocessing.inverse import columns_of
 from entrena.preprocessing.original_types import in_type
 from entrena.preprocessing.preprocessor import Preprocessor
-from entrena.preprocessing.settings import InputSettings
+from entrena.preprocessing.settings import IN_TRAINING_ONLY, InputSettings
 from entrena.preprocessing.target_encoding import EncodingTargets, OutOfFold
 
 
@@ -234,7 +234,7 @@ class TableTransformer(TransformerMixin, BaseEstimator):
 
 
 # What changes images in training only is no preparation of inputs.
-_SETTINGS = tuple(name for name in InputSettings.model_fields if name != "augment")
+_SETTINGS = tuple(name for name in InputSettings.model_fields if name not in IN_TRAINING_ONLY)
 
 
 def _problem(details: dict[str, Any]) -> Problem:

@@ -209,6 +209,22 @@ class TargetCoder:
         )
 
 
+def smoothed(coded: np.ndarray, settings: TargetSettings, classes: Sequence[Label] | None) -> np.ndarray:
+    """One-hot targets with `label_smoothing` ε: (1 − ε)·t + ε/K for K classes; others as they are.
+
+    Source: Szegedy et al., CVPR (2016), section 7.
+
+    Args:
+        coded: [rows, outputs]; of two classes one output may stand for the second.
+        settings: The recipe's section.
+        classes: The classes; None for regression.
+    """
+    share = settings.label_smoothing
+    if classes is None or share == 0:
+        return coded
+    return (coded * (1 - share) + share / len(classes)).astype(coded.dtype)
+
+
 def _as_columns(targets: np.ndarray) -> np.ndarray:
     columns = targets[:, None] if targets.ndim == 1 else targets
     return columns.astype(np.float64, copy=False)

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from entrena.errors import Problem
 from entrena.registry import Choice
 from entrena.training.batch_optimizers import Cost
 from entrena.training.optimizers import finds_step, is_batch_only, settings_by_use
-from entrena.training.settings import RateSettings, TrainingSettings
+from entrena.training.settings import RateSettings, RegularizationSettings, TrainingSettings
 
 INSTEAD = "take optimizer=adamw"  # which has no such wish
 
 
 def refused_choices(
-    training: TrainingSettings, rate: RateSettings, dropout: float, *, augments: bool = False
+    training: TrainingSettings,
+    rate: RateSettings,
+    regularization: RegularizationSettings,
+    disturbing: Mapping[str, str],
 ) -> list[Problem]:
-    """The recipe's choices that contradict a batch-only optimizer; none for another."""
+    """The recipe's choices that contradict a batch-only optimizer; none for another.
+
+    Args:
+        training: The recipe's section.
+        rate: The recipe's section.
+        regularization: The recipe's section.
+        disturbing: The keys of what makes another function of the loss in each update, and in words what that is.
+    """
     optimizer, problems = training.optimizer, []
     if not is_batch_only(optimizer):
         return []
@@ -29,10 +41,18 @@ def refused_choices(
         refuse("training.batch_size", f"{name} needs all rows in each update")
     if training.order != TrainingSettings().order and training.mode == "auto":
         refuse("training.order", f"{name} sees all rows in each update, so '{training.order}' changes nothing", "")
-    if dropout > 0:
-        refuse("network.dropout", f"{name} compares losses, and dropout makes another function of each")
-    if augments:
-        refuse("inputs.augment", f"{name} compares losses, and other images in each update make another function")
+    for key, what in disturbing.items():
+        if key == "network.normalization":
+            refuse(key, f"{name} is not made for {what}", "take normalization=layer")
+            continue
+        makes = "make" if what.endswith("s") else "makes"
+        refuse(key, f"{name} compares losses, and {what} {makes} another function of the loss in each update")
+    if regularization.l1 > 0:
+        refuse("regularization.l1", f"{name} needs a slope everywhere, and |w| has none at 0")
+    if regularization.max_norm is not None:
+        refuse("regularization.max_norm", f"{name} goes on from where its step led, and max_norm moves the weights")
+    if training.ema > 0:
+        refuse("training.ema", f"{name} converges, so a mean of its last weights is only further behind", "")
     if rate.learning_rate is not None and finds_step(optimizer):
         refuse("rate.learning_rate", f"{name} finds its own step", "")
     if rate.schedule not in (RateSettings().schedule, Choice("constant")):

@@ -8,13 +8,16 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from entrena.network.chance import PURPOSES
 from entrena.random_bits import AUGMENTATION, NOISE, update_words
 from entrena.training import rates
 from entrena.training.compilation import find_device
-from entrena.training.order import NO_EXAMPLE, ORDERS, Drawn, Pool, batch_weights, batches, draw, n_batches, needs
+from entrena.training.compiled import Together
+from entrena.training.order import NO_EXAMPLE, ORDERS, Drawn, Pool, batch_weights, batches, draw, in_batches, needs
 from entrena.training.parts import TrainingPart
 from entrena.training.plan import Plan
-from entrena.training.program import Block, Together
+from entrena.training.seeds import generator
+from entrena.training.structure import Block
 
 
 class Place(NamedTuple):
@@ -160,20 +163,20 @@ class Show:
 
     def order(self, place: Place, shape: Shape) -> Shown:
         """The rows of a call."""
-        size, first = self.plan.batch_size, place.update * self.plan.batch_size
-        part = slice(first, first + place.n_updates * size)
+        sizes, width = self.plan.sizes, self.plan.batch_size
+        first, now = int(sizes[: place.update].sum()), sizes[place.update : place.update + place.n_updates]
+        part = slice(first, first + int(now.sum()))
         drawn = [self.drawn(epoch) for epoch in range(place.epoch, place.epoch + place.n_epochs)]
         sequences = [each.sequence[part] for each in drawn]
-        table = np.full((*shape, size), NO_EXAMPLE, np.int32)
+        table = np.full((*shape, width), NO_EXAMPLE, np.int32)
         for of_epoch, sequence in zip(table, sequences, strict=False):
-            of_epoch[: n_batches(len(sequence), size)] = batches(sequence, size)
+            of_epoch[: len(now)] = batches(sequence, now, width)
         importance = None
         if drawn[0].importance is not None:
             importance = np.zeros(table.shape)
             for blank, each in zip(importance, drawn, strict=False):
                 assert each.importance is not None
-                values = each.importance[part]
-                blank.reshape(-1)[: len(values)] = values
+                blank[: len(now)][in_batches(now, width)] = each.importance[part]
         return Shown(sequences, table, importance)
 
     def weights(self, place: Place, shown: Shown) -> Any:
@@ -198,14 +201,27 @@ class Show:
         controls = {"learning_rate": rate.astype(plan.dtype)}
         if plan.momentum is not None:
             controls["momentum"] = np.full(t.shape, plan.momentum, plan.dtype)
-        if plan.structure.dropout:
-            controls["dropout"] = update_words(plan.seed, t)
+        for name in plan.structure.drawn.words:
+            controls[name] = update_words(plan.seed, t, PURPOSES[name])
+        if plan.structure.mixup:
+            controls |= self._mixing(place, shape)
         augmentation = plan.structure.augmentation
         if augmentation is not None:
             controls["augmentation"] = update_words(plan.seed, t, AUGMENTATION)
             if augmentation.noise:
                 controls["noise"] = update_words(plan.seed, t // plan.n_updates, NOISE)
         return rate, controls
+
+    def _mixing(self, place: Place, shape: Shape) -> dict[str, np.ndarray]:
+        """With mixup: λ of each update, and how far in its batch an example's partner is, before it wraps around."""
+        plan = self.plan
+        shares, offsets = np.ones(shape, plan.dtype), np.zeros(shape, np.int32)
+        part = slice(place.update, place.update + place.n_updates)
+        for e in range(place.n_epochs):
+            chance = generator(plan.seed, "mixup", place.epoch + e)
+            shares[e, : place.n_updates] = chance.beta(plan.mixup, plan.mixup, plan.n_updates)[part]
+            offsets[e, : place.n_updates] = chance.integers(2**31 - 1, size=plan.n_updates)[part]
+        return {"mix_share": shares, "mix_offset": offsets}
 
 
 def waits(plan: Plan) -> bool:
@@ -229,6 +245,9 @@ def _weights(plan: Plan, order: np.ndarray, example_weight: np.ndarray | None) -
     return weights.reshape(order.shape)
 
 
-def in_sequence(losses: np.ndarray, sequence: np.ndarray, by_row: bool) -> np.ndarray:
-    """The losses of the examples shown, in the order in which they were."""
-    return losses.reshape(-1)[sequence] if by_row else losses.reshape(-1)[: len(sequence)]
+def in_sequence(plan: Plan, place: Place, losses: np.ndarray, sequence: np.ndarray) -> np.ndarray:
+    """The losses of the examples shown in an epoch of a call, [updates, batch], in the order in which they were."""
+    if plan.whole_batch:
+        return losses.reshape(-1)[sequence]
+    now = plan.sizes[place.update : place.update + place.n_updates]
+    return losses[: len(now)][in_batches(now, plan.batch_size)]

@@ -14,9 +14,8 @@ import jax
 import numpy as np
 
 from entrena.errors import RunError
-from entrena.network.multilayer import Params
-from entrena.training.program import State
 from entrena.training.stopping import Best, OutcomeName
+from entrena.training.structure import State
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +47,8 @@ class Checkpoint:
     """Where a run stands.
 
     Attributes:
-        state: Weights and the optimizer's memory.
-        best_params: The best weights so far.
+        state: Weights, the optimizer's memory and what runs beside them.
+        best_state: What predicts with the best weights so far.
         best: When and how good they were.
         epoch: Epochs done.
         update: Updates done of the epoch that follows.
@@ -61,7 +60,7 @@ class Checkpoint:
     """
 
     state: State
-    best_params: Params
+    best_state: State
     best: Best
     epoch: int
     update: int
@@ -74,14 +73,14 @@ class Checkpoint:
     @classmethod
     def first(cls, state: State) -> Checkpoint:
         """Before the first update: the initial weights are the best so far."""
-        return cls(state, state.params, Best(), 0, 0, np.zeros(0, np.float32), 0.0)
+        return cls(state, state.to_predict(), Best(), 0, 0, np.zeros(0, np.float32), 0.0)
 
     def to_parts(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Arrays by name, and a record of plain numbers."""
         arrays = {"partial_losses": self.partial_losses}
         if self.shown is not None:
             arrays |= {"last_losses": self.shown.losses, "draws": self.shown.draws}
-        for name, tree in (("state", self.state), ("best", self.best_params)):
+        for name, tree in (("state", self.state), ("best", self.best_state)):
             for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
                 arrays[name + jax.tree_util.keystr(path)] = np.asarray(leaf)
         record = {
@@ -122,7 +121,7 @@ class Checkpoint:
             raise RunError("the checkpoint does not fit this recipe: partial_losses is missing")
         return cls(
             state=fill("state", template),
-            best_params=fill("best", template.params),
+            best_state=fill("best", template.to_predict()),
             best=Best(int(record["best_epoch"]), float(record["best_value"])),
             epoch=int(record["epoch"]),
             update=int(record["update"]),

@@ -21,12 +21,13 @@ from entrena.registry import Choice
 from entrena.training.batch_optimizers import Standing
 from entrena.training.calls import Place, Show, in_sequence, waits
 from entrena.training.checkpoint import Checkpoint, ShownRows
+from entrena.training.compiled import accepted
 from entrena.training.optimizers import finds_step, is_decoupled
 from entrena.training.parts import TrainingPart, ValidationPart
 from entrena.training.plan import Plan
-from entrena.training.program import State, accepted
 from entrena.training.scores import sign
 from entrena.training.stopping import Best, Outcome, OutcomeName, describe_convergence, describe_end, out_of_patience
+from entrena.training.structure import State
 from entrena.training.watching import OnLook, Progress
 
 
@@ -59,19 +60,21 @@ class Seen(NamedTuple):
     Attributes:
         losses: [epochs, updates, batch] the loss of each example shown.
         squared_weights: [epochs] Σw² after each.
+        absolute_weights: [epochs] Σ|w|.
         validation_z: [epochs, blocks, block_rows, outputs].
         validation_losses: [epochs, blocks, block_rows].
         state_after: The state after an epoch of the call; asked for when it is needed, because that may be a copy.
-        params_after: Its weights alone.
+        predicting_after: What of it predicts.
         standings: [epochs] where a batch-only optimizer stood after each; None of the others.
     """
 
     losses: np.ndarray
     squared_weights: np.ndarray
+    absolute_weights: np.ndarray
     validation_z: np.ndarray
     validation_losses: np.ndarray
     state_after: Callable[[int], State]
-    params_after: Callable[[int], Params]
+    predicting_after: Callable[[int], State]
     standings: Standing | None = None
 
     def standing(self, e: int) -> Standing | None:
@@ -88,7 +91,7 @@ class _Position(NamedTuple):
         update: Updates done of the epoch that follows.
         losses: The losses of the examples that these updates have seen, call by call.
         best: The best look.
-        best_params: Its weights.
+        best_state: What predicts then.
         shown: What is known of each row, where the order asks for it.
     """
 
@@ -97,7 +100,7 @@ class _Position(NamedTuple):
     update: int
     losses: tuple[np.ndarray, ...]
     best: Best
-    best_params: Params
+    best_state: State
     shown: ShownRows | None
 
 
@@ -112,14 +115,14 @@ class Judge:
         start: Checkpoint,
         loss_unit: float,
         on_look: tuple[OnLook, ...],
+        deliver: Callable[[State], Params] = lambda state: state.params,
     ) -> None:
+        self.deliver = deliver  # makes of a state the parameters that predict
         self.plan, self.training, self.validation = plan, training, validation
         self.loss_unit, self.on_look = loss_unit, on_look
         losses = (start.partial_losses,)
         shown = (start.shown or ShownRows.none(plan.n_rows)) if waits(plan) else None
-        self.at = _Position(
-            lambda: start.state, start.epoch, start.update, losses, start.best, start.best_params, shown
-        )
+        self.at = _Position(lambda: start.state, start.epoch, start.update, losses, start.best, start.best_state, shown)
         self.show = Show(plan, training, lambda: None if self.at.shown is None else self.at.shown.losses)
         self.history: list[dict[str, Any]] = []
         # A run that was killed after its last checkpoint, while its end was written down, has ended all the same.
@@ -131,12 +134,7 @@ class Judge:
     @property
     def settings(self) -> dict[str, np.ndarray]:
         """The numbers that the program is given once."""
-        settings = {name: np.asarray(value, self.plan.dtype) for name, value in self.plan.optimizer_settings.items()}
-        if self.plan.structure.dropout:
-            settings["kept"] = np.asarray(1 - self.plan.dropout, self.plan.dtype)
-        if self.plan.prior_shift:
-            settings["prior_shift"] = np.asarray(self.plan.prior_shift, self.plan.dtype)
-        return settings
+        return self.plan.settings
 
     @property
     def seconds(self) -> float:
@@ -170,11 +168,11 @@ class Judge:
         for e in range(place.n_epochs):
             self.own_seconds += own_seconds / place.n_epochs
             if not place.ends_epoch:
-                losses = (*self.at.losses, in_sequence(seen.losses[e], sequences[e], self.plan.whole_batch))
+                losses = (*self.at.losses, in_sequence(self.plan, place, seen.losses[e], sequences[e]))
                 after = place.update + place.n_updates
                 self.at = self.at._replace(state=partial(seen.state_after, e), update=after, losses=losses)
                 break
-            last = in_sequence(seen.losses[e], sequences[e], self.plan.whole_batch)
+            last = in_sequence(self.plan, place, seen.losses[e], sequences[e])
             of_epoch = np.concatenate((*self.at.losses, last))
             standing = seen.standing(e)
             own_step = standing is not None and finds_step(Choice(self.plan.structure.optimizer))
@@ -183,7 +181,7 @@ class Judge:
             shown = self.at.shown
             if shown is not None:
                 shown = shown.after(self.show.drawn(place.epoch + e).sequence, of_epoch)
-            self._judge(shown, progress, standing, partial(seen.state_after, e), partial(seen.params_after, e))
+            self._judge(shown, progress, standing, partial(seen.state_after, e), partial(seen.predicting_after, e))
             if self.is_done:
                 break
         if self.is_done:
@@ -212,9 +210,9 @@ class Judge:
         name, why = self.ended or ("out_of_epochs", "")
         # Without a look there is no best but the initial weights: only a divergence goes back to them.
         restored = (self.plan.restore_best and self.at.best.epoch > 0) or self.has_diverged
-        params = self.at.best_params if restored else self.at.state().params
+        state = self.at.best_state if restored else self.at.state()
         return Training(
-            params=with_priors(jax.tree.map(np.asarray, params), self.settings.get("prior_shift")),
+            params=self._delivered(state),
             history=tuple(self.history),
             outcome=describe_end(name, epoch=self.at.epoch, best=self.at.best, restored=restored, why=why),
             best=self.at.best,
@@ -228,7 +226,7 @@ class Judge:
         at = self.at
         return Checkpoint(
             state=jax.tree.map(np.asarray, at.state()),
-            best_params=jax.tree.map(np.asarray, at.best_params),
+            best_state=jax.tree.map(np.asarray, at.best_state),
             best=at.best,
             epoch=at.epoch,
             update=at.update,
@@ -251,6 +249,8 @@ class Judge:
         penalty = 0.0
         if plan.structure.decay and not is_decoupled(Choice(plan.structure.optimizer)):
             penalty = plan.optimizer_settings["weight_decay"] / 2 * squared_weights
+        if plan.structure.l1:
+            penalty += plan.settings["l1"].item() * float(seen.absolute_weights[e])
         validation_loss, score = self._validated(seen, e)
         return Progress(
             epoch=epoch,
@@ -264,12 +264,15 @@ class Judge:
             seconds=self.seconds,
             score_name="score" if self.validation is None else self.validation.score_name,
             own_seconds=self.own_seconds,
-            weights=partial(self._weights, seen.params_after, e),
+            weights=partial(self._weights, seen.predicting_after, e),
         )
 
-    def _weights(self, params_after: Callable[[int], Params], e: int) -> Params:
+    def _weights(self, predicting_after: Callable[[int], State], e: int) -> Params:
         """The weights after an epoch as they predict, in arrays of their own."""
-        return with_priors(jax.tree.map(np.array, params_after(e)), self.settings.get("prior_shift"))
+        return self._delivered(predicting_after(e))
+
+    def _delivered(self, state: State) -> Params:
+        return with_priors(jax.tree.map(np.array, self.deliver(state)), self.settings.get("prior_shift"))
 
     def _validated(self, seen: Seen, e: int) -> tuple[float | None, float | None]:
         if self.validation is None:
@@ -287,11 +290,11 @@ class Judge:
         progress: Progress,
         standing: Standing | None,
         state: Callable[[], State],
-        params: Callable[[], Params],
+        predicting: Callable[[], State],
     ) -> None:
         """Takes a look: is it the best, is it the last? Then shows it to who watches."""
         plan, epoch = self.plan, progress.epoch
-        best, best_params = self.at.best, self.at.best_params
+        best, best_state = self.at.best, self.at.best_state
         why = _not_finite(progress)
         if why is None:
             value = progress.loss if progress.validation_loss is None else progress.validation_loss
@@ -299,7 +302,7 @@ class Judge:
                 value = -sign(plan.scoring) * progress.score
             better = best.better(epoch, value)
             if better is not best:
-                best, best_params = better, params()
+                best, best_state = better, predicting()
         converged = None
         if standing is not None:
             converged = describe_convergence(standing, plan.optimizer_settings["tolerance"], plan.dtype)
@@ -309,7 +312,7 @@ class Judge:
             self.ended = ("converged", converged)
         elif epoch < plan.max_epochs and out_of_patience(best, epoch, plan.patience):
             self.ended = ("stopped_early", "")
-        self.at = _Position(state, epoch, 0, (), best, best_params, shown)
+        self.at = _Position(state, epoch, 0, (), best, best_state, shown)
         self.history.append(progress.record())
         answers = [on_look(progress) for on_look in self.on_look]
         if self.ended is None and epoch < plan.max_epochs and "stop" in answers:

@@ -24,13 +24,15 @@ from entrena.registry import Choice
 from entrena.training.calls import Call, Place, Shape, calls, waits, weighs_draws
 from entrena.training.checkpoint import Checkpoint
 from entrena.training.compilation import find_device, precision, use_compilation_cache
+from entrena.training.compiled import Together, call, call_predicting
 from entrena.training.judge import Judge, Seen, Training
 from entrena.training.optimizers import is_batch_only
 from entrena.training.order import needs
 from entrena.training.parts import TrainingPart, ValidationPart, padded, validation_shape, without_weight_zero
 from entrena.training.plan import Plan, round_up, updates_a_call
-from entrena.training.program import Data, Result, State, Together, call, initial_state
 from entrena.training.seeds import generator
+from entrena.training.structure import Data, Result, State, initial_state
+from entrena.training.update import predicting
 from entrena.training.watching import UNWATCHED, OnLook, Watchers
 
 AHEAD_SECONDS = 0.1  # calls shorter than this are computed one ahead of the host's decisions
@@ -184,8 +186,16 @@ class _Run:
         self.device = find_device(self.plan.device)
         self.starts = [member.first() for member in members]
         self.judges = [
-            Judge(each.plan, each.training, each.validation, start, each.loss_unit, tuple(each.on_look))
-            for each, start in zip(members, self.starts, strict=True)
+            Judge(
+                each.plan,
+                each.training,
+                each.validation,
+                start,
+                each.loss_unit,
+                tuple(each.on_look),
+                partial(self._deliver, number),
+            )
+            for number, (each, start) in enumerate(zip(members, self.starts, strict=True))
         ]
         self.together, self.shape = None, Shape(self.plan.epochs_a_call, self.plan.updates_a_call)
         if len(members) > 1:
@@ -227,7 +237,7 @@ class _Run:
 
     def look(self, now: Call, result: Result) -> bool:
         """Takes in a call's result, waiting for it; returns whether the run ends here."""
-        seen = [np.asarray(each) for each in result[2:6]]
+        seen = [np.asarray(each) for each in result[2:7]]
         standings = jax.tree.map(np.asarray, result.standings)
         replay = self._replay(now)
         moment = time.perf_counter()
@@ -237,12 +247,13 @@ class _Run:
             if self.judges[number].is_done:
                 continue
             at = None if self.together is None else slot
-            losses, squared, z, validation = seen if at is None else [each[at] for each in seen]
+            losses, squares, magnitudes, z, validation = seen if at is None else [each[at] for each in seen]
             state_after = partial(_state_after, result, replay, now.place.n_epochs, at)
-            snapshots = None if result.snapshots is None else result.snapshots.params
-            params_after = partial(_tree_after, result.state.params, snapshots, now.place.n_epochs, at)
+            snapshots = None if result.snapshots is None else result.snapshots.to_predict()
+            predicting_after = partial(_tree_after, result.state.to_predict(), snapshots, now.place.n_epochs, at)
             own_standings = standings if at is None else jax.tree.map(lambda values, k=at: values[k], standings)
-            own = Seen(losses, squared, z, validation, state_after, params_after, own_standings)
+            after = state_after, predicting_after
+            own = Seen(losses, squares, magnitudes, z, validation, *after, own_standings)
             self.judges[number].look(now.place, now.sequences[slot], now.rates[slot], own, own_seconds)
         self.stop_if_interrupted()
         for judge in self.judges:
@@ -310,6 +321,19 @@ class _Run:
             return jax.device_put(self._side_by_side(parts), self.device)
         first = self.members[0]
         return jax.device_put(padded(first.training, first.validation, self.plan), self.device)
+
+    def _deliver(self, number: int, state: State) -> Params:
+        """The parameters by which a network predicts."""
+        member = self.members[number]
+        structure, settings = member.plan.structure, member.plan.settings
+        if not structure.predicts_otherwise:
+            return state.params
+        state = jax.tree.map(np.asarray, state)
+        if not structure.set_statistics:
+            return predicting(structure, state, None, settings, np)
+        if self.at_hand and not (self.together is not None and self.together.data):
+            return call_predicting(structure, state, self.data, settings)
+        return call_predicting(structure, state, padded(member.training, None, member.plan), settings)
 
     def _side_by_side(self, trees: Sequence[Any]) -> Any:
         """The trees of networks as one, stacked along a first axis; that of one network alone as it is."""

@@ -22,7 +22,7 @@ from entrena.training.judge import Training
 from entrena.training.loop import Member, place_of, program_key, train_side_by_side, what_is_own
 from entrena.training.parts import validation_shape
 from entrena.training.plan import round_up
-from entrena.training.program import GATHER_FIRST_BYTES, MASKS_FIRST_BYTES
+from entrena.training.program import CHANCE_FIRST_BYTES, GATHER_FIRST_BYTES
 from entrena.training.watching import UNWATCHED
 
 MOST_BYTES = 2 * 2**30  # of all networks that are trained at the same time, data that they share left out
@@ -134,7 +134,7 @@ def bytes_of(members: Sequence[Member]) -> int:
     total += 3 * examples * 4 + min(examples * columns * item, GATHER_FIRST_BYTES)
     total += 3 * plan.batch_size * sum(network.sizes) * item
     if plan.structure.dropout:
-        total += min(examples * sum(network.sizes[1:-1]), MASKS_FIRST_BYTES)
+        total += min(examples * sum(network.sizes[1:-1]), CHANCE_FIRST_BYTES)
     blocks, rows = validation_shape(0 if member.validation is None else len(member.validation.inputs))
     total += 2 * blocks * rows * (network.sizes[-1] + 1) * item
     if len(members) > 1 and what_is_own(members).data:

@@ -9,15 +9,24 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from entrena.network.multilayer import BIASES, Network, Params
+from entrena.network.multilayer import Network, Params, is_weight
 from entrena.training.batch_optimizers import Evaluation, Objective
 from entrena.training.levenberg_marquardt import gauss_newton
 
 
 def sum_of_squares(params: Params) -> Float[Array, ""]:
-    """Σw² over all weights and embeddings, without biases."""
-    squares = [jnp.sum(jnp.square(w)) for layer in params for name, w in layer.items() if name != BIASES]
-    return sum(squares, start=jnp.zeros_like(squares[0]))
+    """Σw² over all weights and embeddings, without biases and their like."""
+    return _sum_of_weights(params, jnp.square)
+
+
+def sum_of_magnitudes(params: Params) -> Float[Array, ""]:
+    """Σ|w| over the same."""
+    return _sum_of_weights(params, jnp.abs)
+
+
+def _sum_of_weights(params: Params, function: Callable[[Array], Array]) -> Float[Array, ""]:
+    parts = [jnp.sum(function(w)) for layer in params for name, w in layer.items() if is_weight(name)]
+    return sum(parts, start=jnp.zeros_like(parts[0]))
 
 
 def whole_objective(
@@ -52,7 +61,7 @@ def whole_objective(
 
         gradient, matrix = gauss_newton(outputs, flat, X, targets, weights)
         if decay is not None:
-            decays = [{name: jnp.full_like(w, name != BIASES) for name, w in layer.items()} for layer in params]
+            decays = [{name: jnp.full_like(w, is_weight(name)) for name, w in layer.items()} for layer in params]
             of_each = decay * ravel_pytree(tuple(decays))[0]
             gradient, matrix = gradient + of_each * flat, matrix + jnp.diag(of_each)
         return gradient, matrix

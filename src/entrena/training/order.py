@@ -125,22 +125,42 @@ def needs(choice: Choice) -> tuple[str, ...]:
     return tuple(ORDERS[choice.name].details.get("needs", ()))
 
 
-def n_batches(n_rows: int, batch_size: int) -> int:
-    """Updates of an epoch: ⌈N/B⌉."""
-    return -(-n_rows // batch_size)
+def n_batches(n_rows: int, batch_size: int, *, even: bool = False) -> int:
+    """Updates of an epoch: ⌈N/B⌉; even: no more than leave each at least two examples."""
+    n = -(-n_rows // batch_size)
+    return min(n, max(1, n_rows // 2)) if even else n
 
 
-def batches(sequence: np.ndarray, batch_size: int) -> np.ndarray:
-    """An epoch's sequence as int32 [updates, batch_size], the last batch filled up with `NO_EXAMPLE`.
+def batch_sizes(n_rows: int, batch_size: int, *, even: bool = False) -> np.ndarray:
+    """Examples of each update of an epoch: B and a rest; even: sizes that differ by at most one.
 
-    >>> batches(np.array([4, 2, 0, 1, 3]), 2)
+    >>> batch_sizes(9, 4), batch_sizes(9, 4, even=True), batch_sizes(3, 2, even=True)
+    (array([4, 4, 1]), array([3, 3, 3]), array([3]))
+    """
+    n = n_batches(n_rows, batch_size, even=even)
+    if even:
+        return n_rows // n + (np.arange(n) < n_rows % n)
+    sizes = np.full(n, batch_size)
+    sizes[-1:] = n_rows - (n - 1) * batch_size
+    return sizes
+
+
+def batches(sequence: np.ndarray, sizes: np.ndarray, width: int) -> np.ndarray:
+    """A sequence as int32 [updates, width], each filled up with `NO_EXAMPLE` behind its examples.
+
+    >>> batches(np.array([4, 2, 0, 1, 3]), np.array([2, 2, 1]), 2)
     array([[ 4,  2],
            [ 0,  1],
            [ 3, -1]], dtype=int32)
     """
-    table = np.full((n_batches(len(sequence), batch_size), batch_size), NO_EXAMPLE, np.int32)
-    table.reshape(-1)[: len(sequence)] = sequence
+    table = np.full((len(sizes), width), NO_EXAMPLE, np.int32)
+    table[in_batches(sizes, width)] = sequence
     return table
+
+
+def in_batches(sizes: np.ndarray, width: int) -> np.ndarray:
+    """Where a table [updates, width] of updates of these sizes has examples."""
+    return np.arange(width) < sizes[:, None]
 
 
 def batch_weights(table: np.ndarray, example_weight: np.ndarray | None, dtype: np.typing.DTypeLike) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from entrena.training.plan import VALIDATION_BLOCK, Plan, round_up
-from entrena.training.program import Data, Sight
+from entrena.training.structure import Data, Sight
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
-from entrena.errors import RecipeError
+import numpy as np
+
+from entrena.errors import Problem, RecipeError
 from entrena.network.multilayer import Network
+from entrena.network.normalization import BATCH_STATISTICS
 from entrena.preprocessing.augmentation import Augmentation
 from entrena.registry import Choice
 from entrena.training import rates
@@ -24,9 +28,9 @@ from entrena.training.optimizers import (
     own_default,
     settings_by_use,
 )
-from entrena.training.order import n_batches, needs
-from entrena.training.program import Structure
+from entrena.training.order import batch_sizes, n_batches, needs
 from entrena.training.settings import RateSettings, RegularizationSettings, TrainingSettings
+from entrena.training.structure import Structure
 
 SMALL_DATA = 5_000  # training rows below which early_stopping="auto" gives up none for validation
 MOST_ROWS_IN_EIGHTS, MOST_ROWS_IN_SIXTEENS = 400, 1_000  # small tables get more updates (docs/defaults.md)
@@ -40,6 +44,23 @@ SHORT_EPOCH_SECONDS = 2e-3
 CALL_SECONDS = 0.5
 FLOPS_A_SECOND = 4e11  # of two CPU cores; only the order of magnitude matters
 LEAST_UPDATE_SECONDS = 1e-6
+
+
+@dataclass(frozen=True)
+class Disturbances:
+    """What an update does to signals on purpose; 0: nothing.
+
+    Attributes:
+        dropout: Share of the hidden units that are left out.
+        alpha_dropout: Share of the hidden units that are set to the lower limit of selu.
+        input_noise: Standard deviation of the noise on the inputs.
+        mixup: α of the shares in which examples are mixed.
+    """
+
+    dropout: float = 0.0
+    alpha_dropout: float = 0.0
+    input_noise: float = 0.0
+    mixup: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -62,7 +83,8 @@ class Plan:
         optimizer_settings: The numbers that the optimizer is given: its own settings and `weight_decay`.
         optimizer_bytes: Of memory that a batch-only optimizer needs beside data and weights, working space included; 0
             of the others, which take a few times the weights.
-        dropout: Share of the hidden units that an update leaves out.
+        beside: The numbers that the program is given beside the optimizer's, by the names of `NOT_THE_OPTIMIZERS`.
+        mixup: α of the shares in which an update mixes its examples; 0: it does not.
         order: In which sequence an epoch shows the examples.
         prior_shift: [outputs] what is added to the output layer's net inputs where the order draws the classes in other
             shares than they have, so that the network predicts by the true ones; else empty.
@@ -88,7 +110,8 @@ class Plan:
     momentum: float | None
     optimizer_settings: Mapping[str, Any]
     optimizer_bytes: int
-    dropout: float
+    beside: Mapping[str, float | tuple[float, ...]]
+    mixup: float
     order: Choice
     prior_shift: tuple[float, ...]
     patience: int | None
@@ -97,6 +120,21 @@ class Plan:
     seed: int
     dtype: str
     device: str
+
+    @property
+    def settings(self) -> dict[str, np.ndarray]:
+        """The numbers that the program is given once."""
+        numbers = {name: np.asarray(value, self.dtype) for name, value in self.optimizer_settings.items()}
+        numbers |= {name: np.asarray(value, self.dtype) for name, value in self.beside.items()}
+        structure = self.structure
+        needs_rows = structure.set_statistics or (self.whole_batch and (structure.mixup or structure.moves_statistics))
+        return {**numbers, "n_rows": np.asarray(self.n_rows, np.int32)} if needs_rows else numbers
+
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """Examples of each update of an epoch."""
+        even = self.structure.network.has_batch_statistics and not self.whole_batch
+        return batch_sizes(self.n_rows, self.batch_size, even=even)
 
     @property
     def n_run_updates(self) -> int:
@@ -155,7 +193,8 @@ def make_plan(
     n_validation: int,
     seed: int,
     platform: str,
-    dropout: float = 0.0,
+    disturbances: Disturbances = Disturbances(),
+    batch_statistics: Choice | None = None,
     prior_shift: tuple[float, ...] = (),
     augmentation: Augmentation | None = None,
 ) -> Plan:
@@ -171,7 +210,8 @@ def make_plan(
         n_validation: Validation rows; 0: none.
         seed: Of weights, orders and dropout.
         platform: `cpu`, `gpu` or `tpu`.
-        dropout: Share of the hidden units that an update leaves out.
+        disturbances: What an update does to signals on purpose.
+        batch_statistics: With batch normalization, a choice of `BATCH_STATISTICS`; None: its first.
         prior_shift: As in `Plan`.
         augmentation: How images are changed in each update, or None.
 
@@ -195,7 +235,13 @@ def make_plan(
     problems += refused_memory(optimizer, network.n_weights, cost)
     if problems:
         raise RecipeError(problems)
-    n_updates = 1 if whole else n_batches(n_rows, size)
+    n_updates = 1
+    if not whole:
+        n_updates = n_batches(n_rows, size, even=network.has_batch_statistics)
+        size = max(size, -(-n_rows // n_updates)) if network.has_batch_statistics else size
+    if network.has_batch_statistics and n_rows < 2:
+        said = "'batch' needs at least two training rows: one has no variance; take normalization=layer"
+        raise RecipeError([Problem("network.normalization", said)])
     form = choose_form(network.n_weights, size, platform, embeddings=bool(network.embeddings))
     form = LOOP if batch_only or augmentation is not None else form
     structure = Structure(
@@ -207,7 +253,7 @@ def make_plan(
         decay=decay > 0,
         compute_dtype="bfloat16" if training.precision == "bfloat16" else None,
         form=form,
-        dropout=dropout > 0 and len(network.sizes) > 2,
+        **_switches(network, training, regularization, disturbances, batch_statistics),
         augmentation=augmentation,
         prior_shift=bool(prior_shift),
         fixed=tuple(sorted(compiled.items())),
@@ -238,7 +284,8 @@ def make_plan(
         momentum=momentum if has_momentum else None,
         optimizer_settings=settings,
         optimizer_bytes=cost.bytes,
-        dropout=dropout,
+        beside=_beside(structure, training, regularization, disturbances, batch_statistics, prior_shift),
+        mixup=disturbances.mixup,
         order=training.order,
         prior_shift=prior_shift,
         patience=training.patience if validated and patient else None,
@@ -250,6 +297,52 @@ def make_plan(
     )
 
 
+def _switches(
+    network: Network,
+    training: TrainingSettings,
+    regularization: RegularizationSettings,
+    disturbances: Disturbances,
+    batch_statistics: Choice | None,
+) -> dict[str, bool]:
+    """What of an update is on."""
+    hidden = network.n_hidden > 0
+    of_set = batch_statistics is not None and batch_statistics.name == "training_set"
+    return {
+        "dropout": hidden and (disturbances.dropout > 0 or disturbances.alpha_dropout > 0),
+        "alpha_dropout": hidden and disturbances.alpha_dropout > 0,
+        "input_noise": disturbances.input_noise > 0,
+        "mixup": disturbances.mixup > 0,
+        "l1": regularization.l1 > 0,
+        "max_norm": regularization.max_norm is not None,
+        "ema": training.ema > 0,
+        # No mini-batch has seen the running means of the weights: their statistics are those of the training rows.
+        "set_statistics": network.has_batch_statistics and (of_set or training.ema > 0),
+    }
+
+
+def _beside(
+    structure: Structure,
+    training: TrainingSettings,
+    regularization: RegularizationSettings,
+    disturbances: Disturbances,
+    batch_statistics: Choice | None,
+    prior_shift: tuple[float, ...],
+) -> dict[str, float | tuple[float, ...]]:
+    """The numbers of what is on."""
+    moving = batch_statistics or Choice("moving_average")
+    momentum = BATCH_STATISTICS.settings_of(moving)["momentum"] if structure.moves_statistics else 0.0
+    numbers: dict[str, tuple[bool, Any]] = {
+        "kept": (structure.dropout, 1 - (disturbances.alpha_dropout or disturbances.dropout)),
+        "input_noise": (structure.input_noise, disturbances.input_noise),
+        "l1": (structure.l1, regularization.l1),
+        "max_norm": (structure.max_norm, regularization.max_norm),
+        "ema": (structure.ema, training.ema),
+        "statistics_momentum": (structure.moves_statistics, momentum),
+        "prior_shift": (structure.prior_shift, prior_shift),
+    }
+    return {name: value for name, (is_on, value) in numbers.items() if is_on}
+
+
 def make_stream_plan(
     network: Network,
     loss: str,
@@ -259,7 +352,8 @@ def make_stream_plan(
     *,
     seed: int,
     platform: str,
-    dropout: float = 0.0,
+    disturbances: Disturbances = Disturbances(),
+    batch_statistics: Choice | None = None,
 ) -> Plan:
     """The plan of a stream: rows in the sequence in which they come, as many as there will be.
 
@@ -285,7 +379,8 @@ def make_stream_plan(
         n_validation=0,
         seed=seed,
         platform=platform,
-        dropout=dropout,
+        disturbances=disturbances,
+        batch_statistics=batch_statistics,
     )
 
 

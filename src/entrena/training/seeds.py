@@ -9,11 +9,19 @@ from typing import Literal
 
 import numpy as np
 
-Purpose = Literal["order", "weights", "validation", "test", "folds", "encoding"]
+Purpose = Literal["order", "weights", "validation", "test", "folds", "encoding", "mixup"]
 
 # The numbers are part of the meaning of a seed: changing one changes every result. None is 0, because NumPy's seed
-# sequences take trailing zeros for absent. 5 is dropout's, whose bits are no generator's (network/dropout.py).
-_NUMBER: dict[Purpose, int] = {"order": 1, "weights": 2, "validation": 3, "test": 4, "folds": 6, "encoding": 7}
+# sequences take trailing zeros for absent. 5, 8 and 9 are those of bits that are no generator's (random_bits.py).
+_NUMBER: dict[Purpose, int] = {
+    "order": 1,
+    "weights": 2,
+    "validation": 3,
+    "test": 4,
+    "folds": 6,
+    "encoding": 7,
+    "mixup": 10,
+}
 
 
 def generator(seed: int, purpose: Purpose, *numbers: int) -> np.random.Generator:

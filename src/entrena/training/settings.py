@@ -65,6 +65,11 @@ class TrainingSettings(BaseModel):
     refit: StrictBool = Field(
         False, description="Once the score is known, train the delivered model on all rows, held-out rows included."
     )
+    ema: Annotated[float, Field(ge=0, lt=1, strict=True, allow_inf_nan=False), AS_NUMBER] = Field(
+        0.0,
+        description="m: the weights that predict are running means over the updates, a ← m·a + (1 − m)·w, divided by "
+        "1 − m^k after k updates; such as 0.99; 0: the weights themselves.",
+    )
     precision: Literal["float32", "float64", "bfloat16"] = Field(
         "float32", description="Numbers of the training program; bfloat16 only on GPU and TPU."
     )
@@ -96,4 +101,14 @@ class RegularizationSettings(BaseModel):
         None,
         description="λ: added to the step as λ·w for adamw, for the others to the gradient; weights only, not biases; "
         "none: the optimizer's own.",
+    )
+    l1: Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False), AS_NUMBER] = Field(
+        0.0,
+        description="Each update brings weights nearer to 0 by η·l1 and leaves those at 0 that it would take past it: "
+        "the penalty l1·Σ|w|; weights only.",
+    )
+    max_norm: Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False), AS_NUMBER] | None = Field(
+        None,
+        description="Greatest length of a unit's incoming weights; after each update longer ones are shortened to it, "
+        "such as 3; none: no limit.",
     )

@@ -3,7 +3,7 @@
     for each call:   inputs, targets, weights, controls        in the order in which the examples came
                      state, found = program(state, …)          the loss and the outputs of each before it is learned
 
-The loop over the updates is that of a run (`program.update`), so examples that come in calls of any length give the
+The loop over the updates is that of a run (`update.update`), so examples that come in calls of any length give the
 same weights as a pass over them in the same sequence. The weights stay on the device from call to call, and a call
 returns before the device has finished: what it found is fetched when it is asked for.
 
@@ -26,25 +26,18 @@ from jax.errors import JaxRuntimeError
 from jax.experimental.xla_metadata import set_xla_metadata
 from jaxtyping import Array, Float, Int
 
-from entrena.network.dropout import masks
+from entrena.network.chance import PURPOSES
 from entrena.network.multilayer import Network, Params
 from entrena.random_bits import update_words
 from entrena.training import rates
 from entrena.training.compilation import find_device, precision, use_compilation_cache
+from entrena.training.compiled import accepted, refuse_form
 from entrena.training.forms import COMPILER_OPTIONS, LOOP, ONE_FUNCTION
 from entrena.training.order import NO_EXAMPLE, batch_weights, n_batches
 from entrena.training.packing import Packing
 from entrena.training.plan import Plan
-from entrena.training.program import (
-    MOST_PROGRAMS,
-    Settings,
-    State,
-    Structure,
-    accepted,
-    initial_state,
-    refuse_form,
-    update,
-)
+from entrena.training.structure import MOST_PROGRAMS, Settings, State, Structure, initial_state
+from entrena.training.update import Batch, update
 
 MOST_UPDATES = 4096  # of one call of the program
 MOST_KEPT = 16_384  # coefficients of a table that is kept: of a longer call they cost little
@@ -59,7 +52,7 @@ class Told(NamedTuple):
 
     Attributes:
         weights: [updates, batch] the coefficient of each example in the loss of its update.
-        controls: [updates] each, as in `program.Block`.
+        controls: [updates] each, as in `structure.Block`.
         n_updates: How many of the updates are real; of the plan's dtype, so that it can be packed.
         settings: The optimizer's.
     """
@@ -112,14 +105,11 @@ class Stream:
         self.plan, self.n_updates = plan, n_updates
         self._device = find_device(plan.device)
         params = network.initialize(generator(plan.seed, "weights"), plan.dtype) if start is None else start
-        settings = {name: np.asarray(value, plan.dtype) for name, value in plan.optimizer_settings.items()}
-        if plan.structure.dropout:
-            settings["kept"] = np.asarray(1 - plan.dropout, plan.dtype)
         with precision(plan.dtype):
             state = params if isinstance(params, State) else initial_state(plan.structure, params)
             self._packing = Packing.of(state, self._packed_type)
             self.state = state
-        self._settings: Settings = settings
+        self._settings: Settings = plan.settings
         self._packings: dict[tuple[int, int], Packing] = {}  # of what is told, by the call's updates and batch
         self._last: tuple[Any, Any] = (None, None)  # the last call's updates and batch, and its program
         self._at_hand: dict[Any, Any] = {}  # what is the same for calls of the same length, on the device
@@ -215,7 +205,8 @@ class Stream:
         if shape not in self._packings:
             self._packings[shape] = Packing.of(told, self._packed_type)
         packed = self._packings[shape].pack(told)
-        changes = weight is not None or self.plan.structure.dropout or not rates.is_constant(self.plan.schedule)
+        draws = bool(self.plan.structure.drawn.words)
+        changes = weight is not None or draws or not rates.is_constant(self.plan.schedule)
         return packed if changes or weights.size > MOST_KEPT else self._keep((n, shape), packed)
 
     def _controls(self, length: int) -> dict[str, np.ndarray]:
@@ -225,8 +216,8 @@ class Stream:
         controls = {"learning_rate": rate.astype(plan.dtype)}
         if plan.momentum is not None:
             controls["momentum"] = np.full(length, plan.momentum, plan.dtype)
-        if plan.structure.dropout:
-            controls["dropout"] = update_words(plan.seed, t)
+        for name in plan.structure.drawn.words:
+            controls[name] = update_words(plan.seed, t, PURPOSES[name])
         return controls
 
     def _keep(self, key: Any, values: Any) -> Any:
@@ -275,11 +266,11 @@ def run_stream(
     def body(i: Int[Array, ""], carry: tuple[State, Array, Array]) -> tuple[State, Array, Array]:
         state, losses, z = carry
         now = {name: values[i] for name, values in told.controls.items()}
-        kept = None
-        if structure.dropout:
-            kept = masks(structure.network.sizes[1:-1], inputs.shape[1], now["dropout"], told.settings["kept"])
-        batch = (inputs[i], targets[i], told.weights[i])
-        state, losses_now, z_now = update(structure, state, batch, now, told.settings, kept)
+        drawn = structure.drawn
+        chance = drawn.draw(inputs.shape[1], now, told.settings.get("kept")) if drawn.words else None
+        weights = told.weights[i]
+        batch = Batch(inputs[i], targets[i], weights, (weights > 0).astype(weights.dtype))
+        state, losses_now, z_now = update(structure, state, batch, now, told.settings, chance)
         return state, losses.at[i].set(losses_now), z.at[i].set(z_now)
 
     begin = (state, jnp.zeros_like(told.weights), jnp.zeros_like(targets))
