@@ -82,7 +82,8 @@ def _of_network(recipe: Recipe) -> list[Problem]:
     n_hidden = len(network.hidden)
     hidden = f"{n_hidden} hidden layer{'' if n_hidden == 1 else 's'}"
     if not isinstance(network.activation, Choice) and len(network.activation) != n_hidden:
-        said = f"{len(network.activation)} activations for {hidden}: name one for each, or one for all"
+        given = f"{len(network.activation)} activation{'' if len(network.activation) == 1 else 's'}"
+        said = f"{given} for {hidden}: name one for each, or one for all"
         problems.append(Problem("network.activation", said))
     first = network.initialization
     if first is not None and not isinstance(first, Choice) and len(first) != n_hidden + 1:

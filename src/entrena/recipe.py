@@ -374,6 +374,12 @@ def _add_setting(
             return None  # told where the value itself is checked
     if isinstance(chosen, Choice):
         chosen = chosen.to_plain()
+    if chosen is None and name not in TABLES:
+        having = [entry.name for entry in REGISTRY_OF[key].values() if entry.setting(setting) is not None]
+        if len(having) != 1:
+            such = f", such as {name}={having[0]}" if having else ""
+            return Problem(f"{key}.{setting}", f"is a setting of the {name} that is named: give {name} as well{such}")
+        chosen = having[0]
     if not isinstance(chosen, Mapping):
         chosen = {} if name in TABLES else {"name": chosen}
     table[name] = {**chosen, setting: value}

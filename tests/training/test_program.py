@@ -49,10 +49,9 @@ STRUCTURES = {
     "dropout": Structure(Network((3, 5, 4, 2), Choice("tanh"), "softmax"), "cross_entropy", "adam", dropout=True),
     "embeddings": Structure(EMBEDDED, "cross_entropy", "sgd", momentum=True, decay=True),
     "both": Structure(EMBEDDED, "cross_entropy", "adamw", decay=True, dropout=True),
-    "batch normalization, l1, max_norm": Structure(
-        normalised("batch"), "cross_entropy", "adamw", decay=True, l1=True, max_norm=True
+    "batch normalization, l1, max_norm, ema": Structure(
+        normalised("batch"), "cross_entropy", "adamw", decay=True, l1=True, max_norm=True, ema=True
     ),
-    "statistics of the set, ema": Structure(normalised("batch"), "squared_error", "sgd", ema=True, set_statistics=True),
     "rrelu, layer normalization, alpha dropout, noise, mixup": Structure(
         CHANCY, "cross_entropy", "sgd", dropout=True, alpha_dropout=True, input_noise=True, mixup=True
     ),
@@ -342,8 +341,7 @@ def test_nothing_is_donated():
 
 AT_ONCE = [
     *itertools.product(["nesterov", "adamw", "both"], [False, True], [LOOP, ONE_FUNCTION]),
-    ("batch normalization, l1, max_norm", True, LOOP),
-    ("statistics of the set, ema", False, ONE_FUNCTION),
+    ("batch normalization, l1, max_norm, ema", False, ONE_FUNCTION),
     (list(STRUCTURES)[-1], True, LOOP),
 ]
 
