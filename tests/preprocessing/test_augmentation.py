@@ -300,7 +300,7 @@ def test_tables_are_not_augmented() -> None:
         ({"input_transform": "log1p"}, "'log1p' bends each column by itself, and all pixels share one unit"),
         ({"scale": "robust"}, "'robust' goes by each column's quartiles, and all pixels share one scale"),
         ({"augment": {"shift": 0.01}}, "shift = 0.01 of 6 × 6 pixels is less than half a pixel: take 0.083 or more"),
-        ({"augment": "noise", "optimizer": "lbfgs"}, "lbfgs compares losses, and other images in each update make"),
+        ({"augment": "noise", "optimizer": "lbfgs"}, "lbfgs compares losses, and other images make another function"),
     ],
 )
 def test_what_does_not_fit_images(values: dict[str, object], message: str) -> None:

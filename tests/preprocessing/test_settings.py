@@ -36,12 +36,15 @@ def test_defaults():
         "categories": "auto",
         "dates": "cyclic",
         "augment": None,
+        "input_noise": 0.0,
+        "mixup": 0.0,
     }
     assert TargetSettings().model_dump(mode="json") == {
         "target_coding": "one_hot",
         "target_scale": "standard",
         "class_weight": None,
         "calibration": "none",
+        "label_smoothing": 0.0,
     }
 
 

@@ -23,6 +23,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from entrena import NetworkClassifier
 from entrena.errors import DataError, RecipeError, UsageError
 from entrena.preprocessing import InputSettings, TableTransformer
+from entrena.preprocessing.settings import IN_TRAINING_ONLY
 
 # Of fewer rows fewer quantiles are kept, so a weight of 2 is not quite the row twice.
 NOT_OF_QUANTILES = {
@@ -48,7 +49,8 @@ def test_scikit_learns_checks(estimator, check):
 def test_its_parameters_are_the_recipes_with_their_defaults():
     defaults = {name: field.default for name, field in InputSettings.model_fields.items()}
     defaults["input_transform"] = defaults.pop("transform")
-    del defaults["augment"]  # which changes images in training only
+    for name in IN_TRAINING_ONLY:
+        del defaults[name]
     own = TableTransformer().get_params()
     assert own.pop("random_state") == 0
     plain = {name: str(value) if hasattr(value, "to_plain") else value for name, value in defaults.items()}
