@@ -33,6 +33,16 @@ FEATURES: dict[str, dict[str, object]] = {
     "weight_decay": {"weight_decay": 1e-4},
     "one_cycle": {"schedule": "one_cycle"},
     "adamw": {"optimizer": "adamw", "momentum": None},
+    "batch_normalization": {"normalization": "batch"},
+    "layer_normalization": {"normalization": "layer"},
+    "dropout": {"dropout": 0.2},
+    "rrelu": {"activation": "rrelu"},
+    "prelu": {"activation": "prelu"},
+    "input_noise": {"input_noise": 0.1},
+    "mixup": {"mixup": 0.2},
+    "ema": {"ema": 0.99},
+    "l1": {"l1": 1e-5},
+    "max_norm": {"max_norm": 3.0},
 }
 
 
