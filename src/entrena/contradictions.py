@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from entrena.errors import Problem
 from entrena.network.activations import check_function, drawing
-from entrena.registry import Choice
+from entrena.registry import Choice, each_of
 from entrena.training.batch_only import refused_choices, refused_task
 from entrena.training.losses import LOSSES
 from entrena.training.optimizers import OPTIMIZERS
@@ -57,7 +57,7 @@ def _of_training(recipe: Recipe) -> list[Problem]:
 def _disturbing(recipe: Recipe) -> dict[str, str]:
     """The keys of what makes another function of the loss in each update, and what that is."""
     network, inputs = recipe.network, recipe.inputs
-    draws = any(drawing(choice) for choice in _each(network.activation))
+    draws = any(drawing(choice) for choice in each_of(network.activation))
     wanted = {
         "inputs.augment": ("other images", inputs.augment is not None),
         "inputs.input_noise": ("noise", inputs.input_noise > 0),
@@ -89,7 +89,7 @@ def _of_network(recipe: Recipe) -> list[Problem]:
     if first is not None and not isinstance(first, Choice) and len(first) != n_hidden + 1:
         said = f"{len(first)} initializations for {hidden} and the output layer: name {n_hidden + 1}, or one for all"
         problems.append(Problem("network.initialization", said))
-    for wrong in filter(None, map(check_function, _each(network.activation))):
+    for wrong in filter(None, map(check_function, each_of(network.activation))):
         problems.append(Problem("network.activation", wrong))
     if network.dropout > 0 and network.alpha_dropout > 0:
         problems.append(Problem("network.alpha_dropout", "dropout leaves units out already: leave one of them out"))
@@ -116,7 +116,3 @@ def _of_disturbances(recipe: Recipe) -> list[Problem]:
         said = f"mixes the examples of a mini-batch, and {one} gives each update one: {instead}, or leave mixup out"
         problems.append(Problem("inputs.mixup", said))
     return problems
-
-
-def _each(choices: Choice | tuple[Choice, ...]) -> tuple[Choice, ...]:
-    return (choices,) if isinstance(choices, Choice) else choices

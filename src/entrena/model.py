@@ -26,7 +26,7 @@ from entrena.network.embeddings import EMBEDDING
 from entrena.network.multilayer import Params
 from entrena.preprocessing import Preprocessor, TargetCoder
 from entrena.recipe import Recipe
-from entrena.registry import FUNCTION, Choice, Choices, is_importable
+from entrena.registry import FUNCTION, Choice, Choices, each_of, is_importable
 from entrena.storage import load_model, save_model
 from entrena.training import scores
 from entrena.training.compilation import find_device, precision, use_compilation_cache
@@ -240,8 +240,7 @@ class Model:
 
 def check_functions(recipe: Recipe) -> None:
     """Raises a UsageError where a function of one's own cannot be imported by its name, so that none can be saved."""
-    chosen = recipe.network.activation
-    for choice in (chosen,) if isinstance(chosen, Choice) else chosen:
+    for choice in each_of(recipe.network.activation):
         if choice.function is not None and not is_importable(choice):
             raise UsageError(
                 f"activation: the function '{choice.name}' cannot be imported by that name, so no model with it can be "

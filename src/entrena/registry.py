@@ -321,6 +321,11 @@ def is_importable(choice: Choice) -> bool:
 Choices = Choice | tuple[Choice, ...]  # one for all layers, or one for each
 
 
+def each_of(choices: Choices | None) -> tuple[Choice, ...]:
+    """The choices that were made, whether one for all layers or one for each; none where none was."""
+    return (choices,) if isinstance(choices, Choice) else choices or ()
+
+
 @dataclass(frozen=True)
 class ChosenFrom:
     """The Pydantic annotation of a recipe's key whose value is a `Choice` from a registry.

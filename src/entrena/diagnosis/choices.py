@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from entrena.diagnosis.findings import Finding
 from entrena.recipe import Recipe
-from entrena.registry import Choice
+from entrena.registry import each_of
 
 
 def doubtful_choices(recipe: Recipe) -> tuple[Finding, ...]:
@@ -14,7 +14,7 @@ def doubtful_choices(recipe: Recipe) -> tuple[Finding, ...]:
     alpha dropout (Klambauer et al., NIPS 2017, sections 2 and 3); alpha dropout keeps them only behind SELU.
     """
     network, inputs = recipe.network, recipe.inputs
-    activations = (network.activation,) if isinstance(network.activation, Choice) else network.activation
+    activations = each_of(network.activation)
     found = []
 
     def doubt(technique: str, evidence: str, advice: str) -> None:
@@ -27,8 +27,7 @@ def doubtful_choices(recipe: Recipe) -> tuple[Finding, ...]:
         if network.normalization.name != "none":
             said = f"{keeps} through plain layers, and normalization does that work itself."
             doubt("network.normalization", said, "Try normalization=none, or another activation.")
-        first = network.initialization
-        chosen = () if first is None else (first,) if isinstance(first, Choice) else first
+        chosen = each_of(network.initialization)
         if any(choice.name not in ("lecun_normal", "lecun_uniform") for choice in chosen):
             doubt(
                 "network.initialization",

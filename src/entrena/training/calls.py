@@ -176,7 +176,7 @@ class Show:
             importance = np.zeros(table.shape)
             for blank, each in zip(importance, drawn, strict=False):
                 assert each.importance is not None
-                blank[: len(now)][in_batches(now, width)] = each.importance[part]
+                blank.reshape(-1)[in_batches(now, width)] = each.importance[part]
         return Shown(sequences, table, importance)
 
     def weights(self, place: Place, shown: Shown) -> Any:
@@ -250,4 +250,4 @@ def in_sequence(plan: Plan, place: Place, losses: np.ndarray, sequence: np.ndarr
     if plan.whole_batch:
         return losses.reshape(-1)[sequence]
     now = plan.sizes[place.update : place.update + place.n_updates]
-    return losses[: len(now)][in_batches(now, plan.batch_size)]
+    return losses.reshape(-1)[in_batches(now, plan.batch_size)]

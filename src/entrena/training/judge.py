@@ -250,7 +250,7 @@ class Judge:
         if plan.structure.decay and not is_decoupled(Choice(plan.structure.optimizer)):
             penalty = plan.optimizer_settings["weight_decay"] / 2 * squared_weights
         if plan.structure.l1:
-            penalty += plan.settings["l1"].item() * float(seen.absolute_weights[e])
+            penalty += plan.beside["l1"] * float(seen.absolute_weights[e])
         validation_loss, score = self._validated(seen, e)
         return Progress(
             epoch=epoch,

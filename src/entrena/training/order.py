@@ -154,13 +154,15 @@ def batches(sequence: np.ndarray, sizes: np.ndarray, width: int) -> np.ndarray:
            [ 3, -1]], dtype=int32)
     """
     table = np.full((len(sizes), width), NO_EXAMPLE, np.int32)
-    table[in_batches(sizes, width)] = sequence
+    table.reshape(-1)[in_batches(sizes, width)] = sequence
     return table
 
 
-def in_batches(sizes: np.ndarray, width: int) -> np.ndarray:
-    """Where a table [updates, width] of updates of these sizes has examples."""
-    return np.arange(width) < sizes[:, None]
+def in_batches(sizes: np.ndarray, width: int) -> slice | np.ndarray:
+    """Where the examples of updates of these sizes lie in a table [updates, width], counted row by row."""
+    if np.all(sizes[:-1] == width):  # one after the other, which a slice says without a copy
+        return slice(int(sizes.sum()))
+    return np.flatnonzero(np.arange(width) < sizes[:, None])
 
 
 def batch_weights(table: np.ndarray, example_weight: np.ndarray | None, dtype: np.typing.DTypeLike) -> np.ndarray:

@@ -110,7 +110,7 @@ class Plan:
     momentum: float | None
     optimizer_settings: Mapping[str, Any]
     optimizer_bytes: int
-    beside: Mapping[str, float | tuple[float, ...]]
+    beside: Mapping[str, Any]
     mixup: float
     order: Choice
     prior_shift: tuple[float, ...]
@@ -327,7 +327,7 @@ def _beside(
     disturbances: Disturbances,
     batch_statistics: Choice | None,
     prior_shift: tuple[float, ...],
-) -> dict[str, float | tuple[float, ...]]:
+) -> dict[str, Any]:
     """The numbers of what is on."""
     moving = batch_statistics or Choice("moving_average")
     momentum = BATCH_STATISTICS.settings_of(moving)["momentum"] if structure.moves_statistics else 0.0
