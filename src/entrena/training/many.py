@@ -28,6 +28,7 @@ from entrena.training.watching import UNWATCHED
 MOST_BYTES = 2 * 2**30  # of all networks that are trained at the same time, data that they share left out
 MOST_ON_A_CORE = 16  # in one program of a CPU's core: more fall out of its caches (benchmarks/results/shares.md)
 STATES = 10  # weights and two means, before and after an update, the best weights, gradients, what the host copies
+AVERAGES = 3  # more with ema: the means, before and after an update, and the best
 
 OnCheckpoints = Callable[[dict[int, Checkpoint]], None]
 
@@ -130,11 +131,11 @@ def bytes_of(members: Sequence[Member]) -> int:
     item = np.dtype(plan.dtype).itemsize
     examples = plan.updates_a_call * plan.batch_size
     columns = member.training.inputs.shape[1] + member.training.targets.shape[1]
-    total = STATES * network.n_weights * item + plan.optimizer_bytes
+    states = STATES + (AVERAGES if plan.structure.ema else 0)
+    total = states * network.n_weights * item + plan.optimizer_bytes
     total += 3 * examples * 4 + min(examples * columns * item, GATHER_FIRST_BYTES)
     total += 3 * plan.batch_size * sum(network.sizes) * item
-    if plan.structure.dropout:
-        total += min(examples * sum(network.sizes[1:-1]), CHANCE_FIRST_BYTES)
+    total += min(plan.structure.drawn.n_bytes(examples), CHANCE_FIRST_BYTES)
     blocks, rows = validation_shape(0 if member.validation is None else len(member.validation.inputs))
     total += 2 * blocks * rows * (network.sizes[-1] + 1) * item
     if len(members) > 1 and what_is_own(members).data:
