@@ -60,8 +60,8 @@ BATCH_STATISTICS = Registry(
         Entry(
             "moving_average",
             "s ← m·s + (1 − m)·ŝ, divided by 1 − m^k after k updates; ŝ: μ and B/(B − 1)·σ² of the mini-batch of B",
-            "Prediction uses running means of the mini-batches' statistics, which need no pass of their own. With ema, whose "
-            "weights no mini-batch has seen, it uses those of training_set.",
+            "Prediction uses running means of the mini-batches' statistics, which need no pass of their own. With ema, "
+            "whose weights no mini-batch has seen, it uses those of training_set.",
             source=_IOFFE,
             settings=(Setting("momentum", 0.9, "m", low=0, high=1, high_open=True),),
             other_names=("running", "running_mean", "moving", "track_running_stats"),
